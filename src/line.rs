@@ -78,11 +78,14 @@ pub fn split(line: &str) -> Result<Vec<Word>, LineError> {
     let mut quote: Option<(char, usize)> = None;
     for (at, character) in line.chars().enumerate() {
         if character.is_control() {
-            return Err(LineError::new(at..at + 1, "a control character").help("a step is one line of printable text"));
+            return Err(LineError::new(at..at + 1, "a control character")
+                .help("a step is one line of printable text"));
         }
         match (quote, character) {
             (Some((mark, _)), _) if character == mark => quote = None,
-            (Some(_), _) => open.get_or_insert_with(|| Raw::at(at)).push(character, true),
+            (Some(_), _) => open
+                .get_or_insert_with(|| Raw::at(at))
+                .push(character, true),
             (None, '\'' | '"') => {
                 open.get_or_insert_with(|| Raw::at(at)).quoted = true;
                 quote = Some((character, at));
@@ -90,12 +93,16 @@ pub fn split(line: &str) -> Result<Vec<Word>, LineError> {
             (None, ' ') => words.extend(open.take().into_iter().flat_map(|raw| raw.finish(at))),
             (None, _) => {
                 refuse_shell(character, at)?;
-                open.get_or_insert_with(|| Raw::at(at)).push(character, false);
+                open.get_or_insert_with(|| Raw::at(at))
+                    .push(character, false);
             }
         }
     }
     if let Some((mark, at)) = quote {
-        return Err(LineError::new(at..at + 1, format!("the quote {mark} is not closed")));
+        return Err(LineError::new(
+            at..at + 1,
+            format!("the quote {mark} is not closed"),
+        ));
     }
     let end = line.chars().count();
     words.extend(open.into_iter().flat_map(|raw| raw.finish(end)));
@@ -111,9 +118,12 @@ fn refuse_shell(character: char, at: usize) -> Result<(), LineError> {
         '\\' => "nothing is escaped: put the word in quotes",
         _ => return Ok(()),
     };
-    Err(LineError::new(at..at + 1, format!("`{character}` is for a shell, and there is none"))
-        .expected("outside quotes")
-        .help(why))
+    Err(LineError::new(
+        at..at + 1,
+        format!("`{character}` is for a shell, and there is none"),
+    )
+    .expected("outside quotes")
+    .help(why))
 }
 
 /// A word while it is read: its characters, and which of them were quoted.
@@ -173,7 +183,10 @@ fn braces(characters: &[(char, bool)]) -> Vec<String> {
         .split(|character| *character == (',', false))
         .flat_map(|part| {
             let part: String = part.iter().map(|(c, _)| c).collect();
-            after.iter().map(move |after| (part.clone(), after)).collect::<Vec<_>>()
+            after
+                .iter()
+                .map(move |after| (part.clone(), after))
+                .collect::<Vec<_>>()
         })
         .map(|(part, after)| format!("{before}{part}{after}"))
         .collect()
@@ -222,7 +235,8 @@ impl<'a> Words<'a> {
     /// Where the next word stands, or the end of the line.
     #[must_use]
     pub fn here(&self) -> Range<usize> {
-        self.peek().map_or(self.end..self.end + 1, |word| word.span.clone())
+        self.peek()
+            .map_or(self.end..self.end + 1, |word| word.span.clone())
     }
 
     /// Takes a word of which `what` says what it is.
@@ -231,8 +245,9 @@ impl<'a> Words<'a> {
     /// The line ends here.
     pub fn word(&mut self, what: &str) -> Result<&'a Word, LineError> {
         let here = self.here();
-        self.next()
-            .ok_or_else(|| LineError::new(here, "the line ends too early").expected(format!("expected {what}")))
+        self.next().ok_or_else(|| {
+            LineError::new(here, "the line ends too early").expected(format!("expected {what}"))
+        })
     }
 
     /// Takes a word that is a `T`, of which `what` says what it is.
@@ -246,7 +261,8 @@ impl<'a> Words<'a> {
     {
         let word = self.word(what)?;
         word.text.parse().map_err(|error: T::Err| {
-            LineError::new(word.span.clone(), format!("`{}`: {error}", word.text)).expected(format!("expected {what}"))
+            LineError::new(word.span.clone(), format!("`{}`: {error}", word.text))
+                .expected(format!("expected {what}"))
         })
     }
 
@@ -269,9 +285,12 @@ impl<'a> Words<'a> {
             .find(|keyword| **keyword == word.text)
             .copied()
             .ok_or_else(|| {
-                LineError::new(word.span.clone(), format!("`{}` is not known here", word.text))
-                    .expected(format!("expected {expected}"))
-                    .near(&word.text, keywords.iter().copied())
+                LineError::new(
+                    word.span.clone(),
+                    format!("`{}` is not known here", word.text),
+                )
+                .expected(format!("expected {expected}"))
+                .near(&word.text, keywords.iter().copied())
             })
     }
 
@@ -281,10 +300,11 @@ impl<'a> Words<'a> {
     /// There is another word.
     pub fn end(&self) -> Result<(), LineError> {
         match self.peek() {
-            Some(word) => Err(
-                LineError::new(word.span.clone(), format!("`{}` is one word too many", word.text))
-                    .expected("expected the end of the line"),
-            ),
+            Some(word) => Err(LineError::new(
+                word.span.clone(),
+                format!("`{}` is one word too many", word.text),
+            )
+            .expected("expected the end of the line")),
             None => Ok(()),
         }
     }
@@ -308,7 +328,11 @@ mod tests {
     use super::*;
 
     fn texts(line: &str) -> Vec<String> {
-        split(line).unwrap().into_iter().map(|word| word.text).collect()
+        split(line)
+            .unwrap()
+            .into_iter()
+            .map(|word| word.text)
+            .collect()
     }
 
     #[test]
@@ -328,7 +352,15 @@ mod tests {
 
     #[test]
     fn what_needs_a_shell_is_refused_where_it_stands() {
-        for (line, at) in [("a | b", 2), ("echo $x", 5), ("a;", 1), ("ls *", 3), ("(a)", 0), ("a `b`", 2), ("a &", 2)] {
+        for (line, at) in [
+            ("a | b", 2),
+            ("echo $x", 5),
+            ("a;", 1),
+            ("ls *", 3),
+            ("(a)", 0),
+            ("a `b`", 2),
+            ("a &", 2),
+        ] {
             assert_eq!(split(line).unwrap_err().span, at..at + 1, "{line}");
         }
         assert!(split("'| ; & $ ( ) *'").is_ok());

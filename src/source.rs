@@ -108,10 +108,9 @@ impl SourceError {
             .path(&self.source.name)
             .annotation(AnnotationKind::Primary.span(bytes).label(&self.label));
         let group = Level::ERROR.primary_title(&self.message).element(snippet);
-        let group = self
-            .help
-            .iter()
-            .fold(group, |group, help| group.element(Level::HELP.message(help)));
+        let group = self.help.iter().fold(group, |group, help| {
+            group.element(Level::HELP.message(help))
+        });
         let renderer = if colours {
             Renderer::styled()
         } else {
@@ -147,7 +146,9 @@ mod tests {
     #[test]
     fn an_error_names_file_line_and_column_and_draws_a_caret() {
         let source = Source::new("x.yaml", "steps:\n  - mkdr: a\n");
-        let error = source.error(11..15, "unknown verb `mkdr`").nearest(Some("mkdir"));
+        let error = source
+            .error(11..15, "unknown verb `mkdr`")
+            .nearest(Some("mkdir"));
         assert_eq!(error.place(), "x.yaml:2:5");
         let text = error.render(false);
         assert!(text.contains("x.yaml:2:5"), "{text}");

@@ -86,7 +86,15 @@ impl<'a> Reader<'a> {
 
     fn malformed(&self, at: usize, info: &str) -> SourceError {
         let end = self.source.text.chars().count();
-        let error = self.source.error(at.min(end)..(at + 1).min(end), format!("not valid YAML: {info}"));
+        let error = self.source.error(
+            at.min(end)..(at + 1).min(end),
+            format!("not valid YAML: {info}"),
+        );
+        let error = if info.contains("trailing content") {
+            error.help("a line that begins with a quote: quote the whole line as well")
+        } else {
+            error
+        };
         match self.first_tab() {
             Some(tab) => self
                 .source
@@ -128,7 +136,11 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
-    fn node(&mut self, (event, span): (Event<'a>, Span), depth: usize) -> Result<Node, SourceError> {
+    fn node(
+        &mut self,
+        (event, span): (Event<'a>, Span),
+        depth: usize,
+    ) -> Result<Node, SourceError> {
         if depth > DEPTH_LIMIT {
             return Err(self.source.error(place(&span), "nested too deep"));
         }
@@ -189,18 +201,27 @@ impl<'a> Reader<'a> {
 
     fn check_key(&self, key: &Node, earlier: &[(Node, Node)]) -> Result<(), SourceError> {
         let Some(text) = key.as_scalar() else {
-            return Err(self
-                .source
-                .error(key.span.clone(), format!("a key must be a word, this is {}", key.kind())));
+            return Err(self.source.error(
+                key.span.clone(),
+                format!("a key must be a word, this is {}", key.kind()),
+            ));
         };
         if text == "<<" {
-            return Err(self.source.error(key.span.clone(), "merge keys are not allowed"));
+            return Err(self
+                .source
+                .error(key.span.clone(), "merge keys are not allowed"));
         }
-        match earlier.iter().find(|(other, _)| other.as_scalar() == Some(text)) {
+        match earlier
+            .iter()
+            .find(|(other, _)| other.as_scalar() == Some(text))
+        {
             Some((other, _)) => Err(self
                 .source
                 .error(key.span.clone(), format!("duplicate key `{text}`"))
-                .help(format!("it stands on line {} already; remove one", other.line))),
+                .help(format!(
+                    "it stands on line {} already; remove one",
+                    other.line
+                ))),
             None => Ok(()),
         }
     }
@@ -214,7 +235,10 @@ fn scalar(text: &str, style: ScalarStyle, span: &Span) -> Node {
         style,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted
     ));
-    let (start, end) = (span.start.index() + quotes, span.end.index().max(quotes) - quotes);
+    let (start, end) = (
+        span.start.index() + quotes,
+        span.end.index().max(quotes) - quotes,
+    );
     Node {
         span: start..end.max(start),
         line: span.start.line(),

@@ -1,0 +1,130 @@
+//! What an experiment needs from the host, as its spec declares it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::line::{LineError, Words};
+use crate::session::path::V1_CONTROLLERS;
+use crate::sys::namespace::Kind;
+
+/// A need. Whether it is met is found out by doing, where the experiment would run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// A kind of namespace can be made.
+    Namespace(Kind),
+    /// A file system of this type can be mounted.
+    Filesystem(String),
+    /// A group can be made in the cgroup v1 hierarchy of this controller.
+    CgroupV1(String),
+    /// A group that has this controller can be made in the cgroup v2 hierarchy.
+    CgroupV2(String),
+    /// A program is there and can be executed.
+    Program(PathBuf),
+    /// IPv6 is there.
+    Ipv6,
+    /// The kernel takes nf_tables rules.
+    Nftables,
+}
+
+const KINDS: [&str; 7] = [
+    "namespace",
+    "filesystem",
+    "cgroup-v1",
+    "cgroup-v2",
+    "program",
+    "ipv6",
+    "nftables",
+];
+
+/// The controllers of cgroup v2 in the kernel's cgroup-v2.rst.
+const V2_CONTROLLERS: [&str; 8] = [
+    "cpu", "cpuset", "hugetlb", "io", "memory", "misc", "pids", "rdma",
+];
+
+/// The file systems that [`Need::Filesystem`] knows how to try.
+const FILESYSTEMS: [&str; 2] = ["overlay", "tmpfs"];
+
+impl Need {
+    /// Reads a need such as `namespace pid`.
+    ///
+    /// # Errors
+    /// There is no such need.
+    pub fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
+        let need = match words.keyword(&KINDS)? {
+            "namespace" => Self::Namespace(
+                known(words, &Kind::ALL.map(Kind::name))?
+                    .parse()
+                    .unwrap_or(Kind::Mount),
+            ),
+            "filesystem" => Self::Filesystem(known(words, &FILESYSTEMS)?),
+            "cgroup-v1" => Self::CgroupV1(known(words, &V1_CONTROLLERS)?),
+            "cgroup-v2" => Self::CgroupV2(known(words, &V2_CONTROLLERS)?),
+            "program" => Self::Program(words.value("the path of a program")?),
+            "ipv6" => Self::Ipv6,
+            _ => Self::Nftables,
+        };
+        words.end()?;
+        Ok(need)
+    }
+}
+
+fn known(words: &mut Words<'_>, names: &[&'static str]) -> Result<String, LineError> {
+    words.keyword(names).map(str::to_owned)
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(kind) => write!(f, "namespace {kind}"),
+            Self::Filesystem(name) => write!(f, "filesystem {name}"),
+            Self::CgroupV1(controller) => write!(f, "cgroup-v1 {controller}"),
+            Self::CgroupV2(controller) => write!(f, "cgroup-v2 {controller}"),
+            Self::Program(path) => write!(f, "program {}", path.display()),
+            Self::Ipv6 => f.write_str("ipv6"),
+            Self::Nftables => f.write_str("nftables"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::split;
+
+    fn parse(text: &str) -> Result<Need, LineError> {
+        let words = split(text).unwrap();
+        Need::parse(&mut Words::new(&words, text.len()))
+    }
+
+    #[test]
+    fn every_need_is_shown_as_it_was_written() {
+        for text in [
+            "namespace network",
+            "filesystem overlay",
+            "cgroup-v1 cpu",
+            "cgroup-v2 memory",
+            "program /bin/sh",
+            "ipv6",
+            "nftables",
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_need_is_an_error_with_the_nearest_one() {
+        assert_eq!(
+            parse("namespce pid").unwrap_err().nearest.as_deref(),
+            Some("namespace")
+        );
+        assert_eq!(parse("namespace net").unwrap_err().nearest.as_deref(), None);
+        assert_eq!(
+            parse("namespace netwrk").unwrap_err().nearest.as_deref(),
+            Some("network")
+        );
+        assert!(parse("ipv6 x").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! A real shell that lines are typed into, as a person would.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::recording::{Cause, Failure, Output};
+
+/// The PATH of a shell and of every program that a step runs: the caller's would leak into the experiment.
+pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Ends what a line prints. A program would have to know it to imitate it.
+const MARK: &str = "\u{1}verify\u{1}";
+
+/// The most that one line may print, in bytes.
+const OUTPUT_LIMIT: usize = 1 << 16;
+
+/// A running shell.
+#[derive(Debug)]
+pub struct Shell {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    /// Starts the shell at `program` in the root directory that this process has.
+    ///
+    /// # Errors
+    /// Those of execve(2): `ENOENT` also when the program's loader is missing.
+    pub fn start(program: &Path) -> Result<Self, Failure> {
+        let fail = |error: &std::io::Error| Failure::io("execve", program.display(), error);
+        let name = program.file_name().unwrap_or(program.as_os_str());
+        let mut command = Command::new(program);
+        std::os::unix::process::CommandExt::arg0(&mut command, name);
+        let mut child = command
+            .env_clear()
+            .env("PATH", SEARCH_PATH)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| fail(&error))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::unexpected(
+                "execve",
+                program.display(),
+                "no pipe to the shell",
+            ));
+        };
+        Ok(Self {
+            child,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Types a line and gives what it printed, on standard output only: the words of a shell's error messages differ
+    /// from shell to shell, its exit status does not (POSIX, 2.8.2).
+    ///
+    /// # Errors
+    /// The line ended with another status than 0, or the shell died.
+    pub fn type_line(&mut self, line: &str) -> Result<Output, Failure> {
+        let typed = writeln!(self.input, "{line}\necho '{MARK}'$?");
+        typed.map_err(|_| self.dead(line))?;
+        let mut text = Vec::new();
+        let status = loop {
+            let start = text.len();
+            match self.output.read_until(b'\n', &mut text) {
+                Ok(0) | Err(_) => return Err(self.dead(line)),
+                Ok(_) if text.len() > OUTPUT_LIMIT => {
+                    return Err(Failure::unexpected("read", line, "it prints without end"));
+                }
+                Ok(_) => {}
+            }
+            if let Some(status) = status_of(&text[start..]) {
+                text.truncate(start);
+                break status;
+            }
+        };
+        let output = Output::lines(String::from_utf8_lossy(&text).lines());
+        match status {
+            0 => Ok(output),
+            status => Err(exit_failure(line, status)),
+        }
+    }
+
+    fn dead(&mut self, line: &str) -> Failure {
+        let how = self
+            .child
+            .wait()
+            .map_or_else(|error| error.to_string(), |status| status.to_string());
+        Failure::unexpected("type", line, format!("the shell died: {how}"))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program or a line that ended with a status other than 0.
+#[must_use]
+pub fn exit_failure(line: &str, status: i32) -> Failure {
+    let message = match status {
+        126 => "not executable",
+        127 => "command not found",
+        _ => "failed",
+    };
+    Failure {
+        cause: Cause::Exit(status),
+        ..Failure::unexpected("run", line, message)
+    }
+}
+
+fn status_of(line: &[u8]) -> Option<i32> {
+    let line = std::str::from_utf8(line).ok()?.trim_end();
+    line.strip_prefix(MARK)?.parse().ok()
+}

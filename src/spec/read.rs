@@ -1,0 +1,481 @@
+//! From a YAML file to a [`Spec`], with an error for everything that is not one.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{DEFAULT_TIMEOUT, Expected, Spec, Step};
+use crate::line::{LineError, Words, split};
+use crate::need::Need;
+use crate::source::{Source, SourceError, nearest};
+use crate::verbs::{self, Action};
+use crate::yaml::{self, Node, Value};
+
+/// The largest spec file, in bytes; the longest that comes with verify has 4 kB.
+pub const SIZE_LIMIT: usize = 1 << 20;
+
+/// The most steps of one spec.
+const STEP_LIMIT: usize = 1000;
+
+/// The longest line of a step, in characters.
+const LINE_LIMIT: usize = 2000;
+
+/// The longest time limit.
+const TIMEOUT_LIMIT: Duration = Duration::from_secs(600);
+
+const KEYS: [&str; 5] = ["experiment", "title", "needs", "timeout", "steps"];
+const STEP_KEYS: [&str; 3] = ["inside", "fails", "timeout"];
+
+/// Reads one spec.
+///
+/// # Errors
+/// The first thing in it that is wrong, with its place.
+pub fn read(source: &Arc<Source>) -> Result<Spec, SourceError> {
+    if source.text.len() > SIZE_LIMIT {
+        return Err(source
+            .error(0..0, format!("the file has {} bytes", source.text.len()))
+            .help(format!(
+                "a spec has at most {SIZE_LIMIT} bytes: is this the right file?"
+            )));
+    }
+    let root = yaml::parse(source)?;
+    Reader {
+        source,
+        next_index: 0,
+    }
+    .spec(&root)
+}
+
+struct Reader<'a> {
+    source: &'a Arc<Source>,
+    next_index: usize,
+}
+
+/// The keys of a mapping that may be there, each at most once.
+type Fields<'n> = Vec<(&'n str, &'n Node, &'n Node)>;
+
+fn field<'n>(fields: &Fields<'n>, name: &str) -> Option<&'n Node> {
+    fields
+        .iter()
+        .find(|(key, ..)| *key == name)
+        .map(|(_, _, value)| *value)
+}
+
+impl Reader<'_> {
+    fn error(&self, node: &Node, message: impl Into<String>) -> SourceError {
+        self.source.error(node.span.clone(), message)
+    }
+
+    fn spec(&mut self, root: &Node) -> Result<Spec, SourceError> {
+        let fields = self.fields(root, "a spec")?;
+        for (name, key, _) in &fields {
+            if !KEYS.contains(name) {
+                return Err(self
+                    .error(key, format!("unknown key `{name}`"))
+                    .label(format!("expected one of {}", KEYS.join(", ")))
+                    .nearest(nearest(name, KEYS)));
+            }
+        }
+        let required = |name: &str| {
+            field(&fields, name).ok_or_else(|| {
+                self.error(root, format!("`{name}` is missing"))
+                    .help("a spec has `experiment`, `title` and `steps`")
+            })
+        };
+        let (experiment, title, steps) = (
+            required("experiment")?,
+            required("title")?,
+            required("steps")?,
+        );
+        let spec = Spec {
+            experiment: self.experiment_name(experiment)?,
+            title: self.text(title, "a title")?.to_owned(),
+            needs: self.needs(field(&fields, "needs"))?,
+            timeout: field(&fields, "timeout")
+                .map_or(Ok(DEFAULT_TIMEOUT), |node| self.duration(node))?,
+            steps: self.steps(steps, false)?,
+            source: Arc::clone(self.source),
+        };
+        if !spec
+            .all_steps()
+            .iter()
+            .any(|(_, step)| step.action.prints() || step.fails.is_some())
+        {
+            return Err(self
+                .error(
+                    steps,
+                    "no step prints anything, so there is nothing to compare",
+                )
+                .help("add a step that shows what the others did: `cat`, `ls`, `tree`, `ps`, …"));
+        }
+        Ok(spec)
+    }
+
+    fn fields<'n>(&self, node: &'n Node, what: &str) -> Result<Fields<'n>, SourceError> {
+        let Value::Mapping(entries) = &node.value else {
+            return Err(self.error(
+                node,
+                format!("{what} is a mapping, this is {}", node.kind()),
+            ));
+        };
+        let entry =
+            |(key, value): &'n (Node, Node)| (key.as_scalar().unwrap_or_default(), key, value);
+        Ok(entries.iter().map(entry).collect())
+    }
+
+    fn text<'n>(&self, node: &'n Node, what: &str) -> Result<&'n str, SourceError> {
+        match node.as_scalar() {
+            Some("") => Err(self.error(node, format!("{what} is missing here"))),
+            Some(text) if text.chars().any(char::is_control) => {
+                Err(self.error(node, format!("{what} is one line")))
+            }
+            Some(text) => Ok(text),
+            None => Err(self.error(
+                node,
+                format!("{what} is one line of text, this is {}", node.kind()),
+            )),
+        }
+    }
+
+    /// The name becomes a file's name and a cgroup's.
+    fn experiment_name(&self, node: &Node) -> Result<String, SourceError> {
+        let name = self.text(node, "the experiment's name")?;
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !name.chars().all(allowed) || name.starts_with('-') || name.len() > 64 {
+            return Err(self
+                .error(node, format!("`{name}` is not a name for an experiment"))
+                .help("use a-z, 0-9 and `-`, at most 64 of them"));
+        }
+        let stem = std::path::Path::new(&self.source.name).file_stem();
+        if stem.is_some_and(|stem| stem != name) {
+            return Err(self
+                .error(
+                    node,
+                    format!("the experiment is named `{name}`, its file is not"),
+                )
+                .help(format!("name the file {name}.yaml")));
+        }
+        Ok(name.to_owned())
+    }
+
+    fn needs(&self, node: Option<&Node>) -> Result<Vec<Need>, SourceError> {
+        let Some(node) = node else {
+            return Ok(Vec::new());
+        };
+        let Value::Sequence(items) = &node.value else {
+            return Err(self.error(node, format!("`needs` is a list, this is {}", node.kind())));
+        };
+        items
+            .iter()
+            .map(|item| {
+                let text = self.text(item, "a need")?;
+                self.in_line(item, text, |words| Need::parse(words))
+            })
+            .collect()
+    }
+
+    fn duration(&self, node: &Node) -> Result<Duration, SourceError> {
+        let text = self.text(node, "a time limit")?;
+        let (number, unit) = text.split_at(
+            text.find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(text.len()),
+        );
+        let milliseconds = match unit {
+            "ms" => number.parse().ok(),
+            "s" => number
+                .parse::<u64>()
+                .ok()
+                .and_then(|seconds| seconds.checked_mul(1000)),
+            _ => None,
+        };
+        milliseconds
+            .map(Duration::from_millis)
+            .filter(|limit| !limit.is_zero() && *limit <= TIMEOUT_LIMIT)
+            .ok_or_else(|| {
+                self.error(node, format!("`{text}` is not a time limit"))
+                    .label("expected for example 500ms or 5s, at most 600s")
+            })
+    }
+
+    fn steps(&mut self, node: &Node, typed: bool) -> Result<Vec<Step>, SourceError> {
+        match &node.value {
+            Value::Sequence(items) if !items.is_empty() => {
+                items.iter().map(|item| self.step(item, typed)).collect()
+            }
+            Value::Sequence(_) => Err(self.error(node, "there is no step")),
+            Value::Scalar(text) if text.is_empty() => Err(self.error(node, "there is no step")),
+            _ => Err(self.error(node, format!("steps are a list, this is {}", node.kind()))),
+        }
+    }
+
+    fn step(&mut self, node: &Node, typed: bool) -> Result<Step, SourceError> {
+        let index = self.next_index;
+        self.next_index += 1;
+        if self.next_index > STEP_LIMIT {
+            return Err(self.error(node, format!("more than {STEP_LIMIT} steps")));
+        }
+        let fields = self.fields(node, "a step")?;
+        let mut verbs = fields.iter().filter(|(name, ..)| !STEP_KEYS.contains(name));
+        let Some((verb, key, line)) = verbs.next() else {
+            return Err(self
+                .error(node, "a step without a verb")
+                .help("write for example `- mkdir: DIRECTORY`"));
+        };
+        let action = self.action(verb, key, line)?;
+        if let Some((second, key, _)) = verbs.next() {
+            return Err(self.second_key(verb, second, key));
+        }
+        if typed && !action.typed() {
+            return Err(self
+                .error(key, format!("`{verb}` cannot be typed into the shell of the new root"))
+                .help("there are only the programs that were copied: use `run`, `pwd`, `ls`, `cat`, …"));
+        }
+        let step = Step {
+            index,
+            line: key.line,
+            text: terminal_line(verb, line.as_scalar().unwrap_or_default()),
+            fails: field(&fields, "fails")
+                .map(|node| self.fails(node))
+                .transpose()?,
+            timeout: field(&fields, "timeout")
+                .map(|node| self.duration(node))
+                .transpose()?,
+            inside: match field(&fields, "inside") {
+                Some(node) => self.inside(node, &action)?,
+                None => Vec::new(),
+            },
+            action,
+        };
+        match &step.fails {
+            Some(_) if !step.inside.is_empty() => {
+                Err(self.error(node, "a step that fails has nothing inside"))
+            }
+            _ => Ok(step),
+        }
+    }
+
+    fn second_key(&self, verb: &str, second: &str, key: &Node) -> SourceError {
+        if Action::parse(second, &mut Words::new(&[], 0)).is_some() {
+            return self
+                .error(
+                    key,
+                    format!("two verbs in one step: `{verb}` and `{second}`"),
+                )
+                .help("write one step for each");
+        }
+        self.error(key, format!("unknown key `{second}`"))
+            .label(format!("expected one of {}", STEP_KEYS.join(", ")))
+            .nearest(nearest(second, STEP_KEYS))
+    }
+
+    fn action(&self, verb: &str, key: &Node, line: &Node) -> Result<Action, SourceError> {
+        let unknown = || {
+            self.error(key, format!("unknown verb `{verb}`"))
+                .nearest(nearest(verb, verbs::names().chain(STEP_KEYS)))
+                .help("`verify list --verbs` lists them")
+        };
+        if !verbs::names().any(|name| name == verb) {
+            return Err(unknown());
+        }
+        let Some(text) = line.as_scalar() else {
+            return Err(self.error(
+                line,
+                format!(
+                    "`{verb}` takes the rest of its line, this is {}",
+                    line.kind()
+                ),
+            ));
+        };
+        self.in_line(line, text, |words| {
+            Action::parse(verb, words).unwrap_or_else(|| Err(LineError::new(0..0, "unknown verb")))
+        })
+        .map_err(|error| {
+            let usage = verbs::VERBS
+                .iter()
+                .find(|about| about.name == verb)
+                .map(|about| about.usage);
+            error.help(format!("usage: {}", usage.unwrap_or_default()))
+        })
+    }
+
+    fn inside(&mut self, node: &Node, action: &Action) -> Result<Vec<Step>, SourceError> {
+        if !action.opens() {
+            return Err(self
+                .error(node, format!("`{}` has no inside", action.name()))
+                .help("chroot and unshare have"));
+        }
+        self.steps(node, action.name() == "chroot")
+    }
+
+    fn fails(&self, node: &Node) -> Result<Expected, SourceError> {
+        let text = self.text(node, "a way to fail")?;
+        text.parse().map_err(|error| {
+            let names: Vec<_> = Expected::names().collect();
+            self.error(node, format!("`{text}`: {error}"))
+                .label("expected an errno, a signal or an exit status")
+                .nearest(nearest(text, names.iter().map(String::as_str)))
+        })
+    }
+
+    /// Reads the words of a scalar; errors point at the word where that is possible.
+    fn in_line<T>(
+        &self,
+        node: &Node,
+        text: &str,
+        parse: impl FnOnce(&mut Words<'_>) -> Result<T, LineError>,
+    ) -> Result<T, SourceError> {
+        let length = text.chars().count();
+        if length > LINE_LIMIT {
+            return Err(self.error(node, format!("a line of more than {LINE_LIMIT} characters")));
+        }
+        let read = split(text).and_then(|words| parse(&mut Words::new(&words, length)));
+        read.map_err(|error| {
+            let mut found = self
+                .source
+                .error(place(node, length, &error.span), error.message)
+                .label(error.expected)
+                .nearest(error.nearest.as_deref());
+            if let Some(help) = error.help {
+                found = found.help(help);
+            }
+            found
+        })
+    }
+}
+
+/// A scalar that is written with escapes or over several lines has other places than its text.
+fn place(node: &Node, length: usize, span: &Range<usize>) -> Range<usize> {
+    let exact = node.span.len() == length;
+    if exact {
+        node.span.start + span.start..node.span.start + span.end
+    } else {
+        node.span.clone()
+    }
+}
+
+/// `run` is the one verb that is not the tutorial's own first word.
+fn terminal_line(verb: &str, line: &str) -> String {
+    let line = line.trim();
+    match (verb, line) {
+        ("run", line) => line.to_owned(),
+        (verb, "") => verb.to_owned(),
+        (verb, line) => format!("{verb} {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(steps: &str) -> Result<Spec, SourceError> {
+        let text = format!("experiment: x\ntitle: t\nsteps:\n{steps}");
+        read(&Source::new("x.yaml", text))
+    }
+
+    #[test]
+    fn a_step_is_the_line_of_a_terminal() {
+        let spec = spec("  - mkdir: a b\n  - unshare: -u /bin/bash\n    inside:\n      - hostname:\n  - run: date\n    fails: 127\n").unwrap();
+        let lines: Vec<_> = spec
+            .all_steps()
+            .iter()
+            .map(|(d, s)| (*d, s.index, s.line, s.text.clone()))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                (0, 0, 4, "mkdir a b".to_owned()),
+                (0, 1, 5, "unshare -u /bin/bash".to_owned()),
+                (1, 2, 7, "hostname".to_owned()),
+                (0, 3, 8, "date".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_point_at_the_word() {
+        for (steps, place, words) in [
+            ("  - mkdr: a\n", "x.yaml:4:5", "did you mean `mkdir`"),
+            ("  - mkdir: --parnts a\n", "x.yaml:4:12", "--parents"),
+            ("  - mkdir: a 'b c' ../d\n", "x.yaml:4:20", "could lead out"),
+            (
+                "  - mkdir: 'a b' c\n",
+                "x.yaml:4:18",
+                "quote the whole line",
+            ),
+            ("  - mkdir: /etc/x\n", "x.yaml:4:12", "leads out"),
+            ("  - cat: a | b\n", "x.yaml:4:12", "for a shell"),
+            (
+                "  - echo: $HOME > a\n",
+                "x.yaml:4:11",
+                "nothing is substituted",
+            ),
+            ("  - cat: a\n    cd: b\n", "x.yaml:5:5", "two verbs"),
+            (
+                "  - cat: a\n    insde: []\n",
+                "x.yaml:5:5",
+                "did you mean `inside`",
+            ),
+            (
+                "  - cat: a\n    fails: EPRM\n",
+                "x.yaml:5:12",
+                "did you mean `EPERM`",
+            ),
+            (
+                "  - cat: a\n    inside:\n      - pwd:\n",
+                "x.yaml:6:",
+                "has no inside",
+            ),
+            ("  - cat: [a]\n", "x.yaml:4:10", "the rest of its line"),
+            ("  - cat:\n", "x.yaml:4:", "the line ends too early"),
+            (
+                "  - cat: a\n    timeout: soon\n",
+                "x.yaml:5:14",
+                "not a time limit",
+            ),
+            ("  - mkdir: a\n", "x.yaml:4:", "no step prints"),
+            ("  []\n", "x.yaml:4:", "no step"),
+            ("  - hostname: a b\n", "x.yaml:4:17", "too many"),
+            (
+                "  - chroot: a /bin/bash\n    inside:\n      - hostname:\n",
+                "x.yaml:6:9",
+                "cannot be typed",
+            ),
+        ] {
+            let error = spec(steps).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                error.place().starts_with(place),
+                "{steps}{text}\n{}",
+                error.place()
+            );
+            assert!(text.contains(words), "{steps}{text}");
+        }
+    }
+
+    #[test]
+    fn a_spec_has_its_keys_and_no_other() {
+        for (text, words) in [
+            ("experimnt: x\n", "did you mean `experiment`"),
+            ("experiment: x\nsteps: []\n", "`title` is missing"),
+            ("experiment: X Y\ntitle: t\nsteps: []\n", "not a name"),
+            (
+                "experiment: y\ntitle: t\nsteps: []\n",
+                "name the file y.yaml",
+            ),
+            (
+                "experiment: x\ntitle: t\nneeds: [namespace pdi]\nsteps: []\n",
+                "did you mean `pid`",
+            ),
+            ("- a\n", "a spec is a mapping"),
+        ] {
+            let error = read(&Source::new("x.yaml", text)).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}{error}");
+        }
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_before_it_is_read() {
+        let error = read(&Source::new("x.yaml", "a".repeat(SIZE_LIMIT + 1))).unwrap_err();
+        assert!(error.message().contains("bytes"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Processes: work done in a forked child, waiting, names, signals.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a child gave no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// A call for the child failed: `fork`, `pipe2`.
+    Call(&'static str, Errno),
+    /// The child ended without saying anything.
+    Exited(i32),
+    /// The child was killed.
+    Killed(Signal),
+}
+
+/// Does `work` in a forked child, waits for the child's end, and gives what it returned.
+///
+/// The caller must have one thread only. The result is a frame with its length in front, not the end of the pipe:
+/// a process that the child left behind may keep the pipe open.
+///
+/// # Errors
+/// There could be no child, or it died before it had a result.
+pub fn in_child<T>(work: impl FnOnce() -> T) -> Result<T, Lost>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| Lost::Call("pipe2", errno))?;
+    // SAFETY: the caller has one thread, so the child may allocate and run any code.
+    match unsafe { fork() }.map_err(|errno| Lost::Call("fork", errno))? {
+        ForkResult::Child => {
+            drop(reader);
+            let sent = send(writer, &work());
+            exit_now(i32::from(sent.is_none()));
+        }
+        ForkResult::Parent { child } => {
+            drop(writer);
+            let frame = receive(reader);
+            let status = wait(child).map_err(|errno| Lost::Call("waitpid", errno))?;
+            frame.ok_or(match status {
+                WaitStatus::Signaled(_, signal, _) => Lost::Killed(signal),
+                WaitStatus::Exited(_, status) => Lost::Exited(status),
+                _ => Lost::Exited(-1),
+            })
+        }
+    }
+}
+
+fn send(writer: OwnedFd, result: &impl Serialize) -> Option<()> {
+    let bytes = serde_json::to_vec(result).ok()?;
+    let length = u32::try_from(bytes.len()).ok()?.to_ne_bytes();
+    let mut writer = File::from(writer);
+    writer.write_all(&length).ok()?;
+    writer.write_all(&bytes).ok()
+}
+
+fn receive<T: DeserializeOwned>(reader: OwnedFd) -> Option<T> {
+    let mut reader = File::from(reader);
+    let mut length = [0; 4];
+    reader.read_exact(&mut length).ok()?;
+    let mut bytes = vec![0; u32::from_ne_bytes(length) as usize];
+    reader.read_exact(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Ends this process at once, without the parent's exit handlers and buffers.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit(2) has no preconditions.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for a child, again after a signal handler.
+///
+/// # Errors
+/// Those of waitpid(2).
+pub fn wait(child: Pid) -> Result<WaitStatus, Errno> {
+    loop {
+        match waitpid(child, None) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Forks. `None` is the child.
+///
+/// The caller must have one thread only.
+///
+/// # Errors
+/// Those of fork(2), `EAGAIN` where no more processes are allowed.
+pub fn split() -> Result<Option<Pid>, Errno> {
+    // SAFETY: the caller has one thread, so the child may run any code.
+    match unsafe { fork() }? {
+        ForkResult::Child => Ok(None),
+        ForkResult::Parent { child } => Ok(Some(child)),
+    }
+}
+
+/// Closes every descriptor from `first` on.
+pub fn close_from(first: u32) {
+    // SAFETY: the caller owns the process; descriptors from `first` on are not used again in it.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
+/// Asks for SIGKILL when the thread that forked this process ends (PR_SET_PDEATHSIG in prctl(2)).
+///
+/// # Errors
+/// Those of prctl(2).
+pub fn die_with_parent() -> Result<(), Errno> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+}
+
+/// Names this process as ps(1) shows it, at most 15 bytes (PR_SET_NAME in prctl(2)).
+///
+/// # Errors
+/// Those of prctl(2); `EINVAL` for a name with a NUL byte.
+pub fn set_name(name: &str) -> Result<(), Errno> {
+    let name = std::ffi::CString::new(name).map_err(|_| Errno::EINVAL)?;
+    nix::sys::prctl::set_name(&name)
+}
+
+/// Sends a signal to the process behind a pidfd.
+///
+/// # Errors
+/// Those of pidfd_send_signal(2); `ESRCH` when it is gone.
+pub fn signal(pidfd: BorrowedFd<'_>, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal as i32,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// A close-on-exec descriptor with these bytes in it, to be read from the start (memfd_create(2)).
+///
+/// # Errors
+/// Those of memfd_create(2) and write(2).
+pub fn memory_file(bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = nix::sys::memfd::memfd_create(c"verify", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let mut file = File::from(file);
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| std::io::Seek::rewind(&mut file));
+    written.map_err(|error| super::beneath::errno_of(&error))?;
+    Ok(file.into())
+}
+
+/// Whether the other end of a pipe is closed.
+#[must_use]
+pub fn hung_up(pipe: &impl AsFd) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLHUP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // cargo test has many threads, of which a forked child has one; these children allocate nothing that another
+    // thread could hold, or run as the only test of their process under nextest.
+    #[test]
+    fn a_result_comes_back_and_a_death_is_told() {
+        assert_eq!(in_child(|| 7), Ok(7));
+        let killed = in_child(|| {
+            let _ = nix::sys::signal::raise(Signal::SIGKILL);
+        });
+        assert_eq!(killed, Err(Lost::Killed(Signal::SIGKILL)));
+        let exited = in_child(|| exit_now(3));
+        assert_eq!(exited, Err::<(), _>(Lost::Exited(3)));
+    }
+}

@@ -1,0 +1,222 @@
+//! clone3(2) straight into new namespaces, then execve(2) of this program again.
+//!
+//! A worker that is PID 1 of its own namespace takes every process of its experiment with it when it dies. Nothing
+//! between clone3 and execve may allocate: a raw clone copies locks that another thread may hold.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sched::CloneFlags;
+use nix::unistd::{Gid, Pid, Uid, pipe2};
+
+/// The descriptor that the first of [`Program::files`] gets; the others follow.
+pub const FIRST_FILE: i32 = 3;
+
+/// What to start.
+pub struct Program<'a> {
+    /// The arguments, the program's name first.
+    pub arguments: Vec<CString>,
+    /// Descriptors to hand over as 3, 4, …; everything else from there on is closed.
+    pub files: Vec<BorrowedFd<'a>>,
+    /// The namespaces to make for it.
+    pub namespaces: CloneFlags,
+}
+
+/// A started program.
+pub struct Spawned {
+    /// Its number here.
+    pub pid: Pid,
+    /// Readable when it and, as it is PID 1 of its namespace, all that it started are gone.
+    pub pidfd: OwnedFd,
+    stage: OwnedFd,
+}
+
+/// A call between clone3 and execve that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnError {
+    /// The call: `clone3`, `write uid_map`.
+    pub call: &'static str,
+    /// What it answered.
+    pub errno: Errno,
+}
+
+const STAGES: [&str; 6] = [
+    "write setgroups",
+    "write uid_map",
+    "write gid_map",
+    "dup",
+    "prctl",
+    "execve /proc/self/exe",
+];
+
+impl Spawned {
+    /// Why the program was never executed, once it is gone; `None` if it was.
+    #[must_use]
+    pub fn failed_before_exec(&self) -> Option<SpawnError> {
+        let stage = self.stage.try_clone().ok()?;
+        let mut report = [0; 2];
+        File::from(stage).read_exact(&mut report).ok()?;
+        Some(SpawnError {
+            call: STAGES.get(usize::from(report[0]))?,
+            errno: Errno::from_raw(i32::from(report[1])),
+        })
+    }
+}
+
+/// Starts this program again.
+///
+/// With `CLONE_NEWUSER` among the namespaces the caller's user and group become root inside, the only ones there.
+///
+/// # Errors
+/// Those of clone3(2): `EPERM` without the capability, `ENOSPC` at a limit of `user.max_*_namespaces`, `ENOSYS`
+/// behind a seccomp filter.
+pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnError> {
+    let fail = |call| move |errno| SpawnError { call, errno };
+    let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
+    let plan = ChildPlan::new(program, &report);
+    let mut pidfd: i32 = -1;
+    let flags = program.namespaces.bits() | libc::CLONE_PIDFD;
+    // SAFETY: zero is valid for every field of clone_args.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = u64::from(flags.cast_unsigned());
+    arguments.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
+    arguments.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    // SAFETY: the arguments are valid and of the size that is given; no stack is set, so this is a fork, and the child
+    // makes system calls only until it executes another program.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            std::ptr::from_mut(&mut arguments),
+            size_of::<libc::clone_args>(),
+        )
+    };
+    match Errno::result(result).map_err(fail("clone3"))? {
+        0 => plan.run(),
+        pid => Ok(Spawned {
+            pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)),
+            // SAFETY: clone3 has put a new descriptor there, which nobody else owns.
+            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+            stage,
+        }),
+    }
+}
+
+/// All that the child needs, made before it exists.
+struct ChildPlan<'a> {
+    _arguments: &'a [CString],
+    argv: Vec<*const libc::c_char>,
+    files: Vec<i32>,
+    report: i32,
+    maps: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> ChildPlan<'a> {
+    fn new(program: &'a Program<'_>, report: &OwnedFd) -> Self {
+        let argv = program.arguments.iter().map(|argument| argument.as_ptr());
+        let user = program.namespaces.contains(CloneFlags::CLONE_NEWUSER);
+        let map = |id: u32| format!("0 {id} 1").into_bytes();
+        Self {
+            argv: argv.chain([std::ptr::null()]).collect(),
+            _arguments: &program.arguments,
+            files: program.files.iter().map(AsRawFd::as_raw_fd).collect(),
+            report: report.as_raw_fd(),
+            maps: user.then(|| {
+                (
+                    map(Uid::effective().as_raw()),
+                    map(Gid::effective().as_raw()),
+                )
+            }),
+        }
+    }
+
+    fn run(mut self) -> ! {
+        let (stage, errno) = self.execute();
+        let report = [stage, u8::try_from(errno as i32).unwrap_or(u8::MAX)];
+        // SAFETY: the buffer is valid; nothing can be done about a failure here.
+        unsafe {
+            libc::write(self.report, report.as_ptr().cast(), report.len());
+            libc::_exit(125)
+        }
+    }
+
+    /// Returns the stage that failed; does not return when all goes well.
+    fn execute(&mut self) -> (u8, Errno) {
+        if let Some((uid_map, gid_map)) = &self.maps {
+            // setgroups first: an unprivileged process may not write gid_map before (user_namespaces(7)).
+            let writes: [(&CStr, &[u8]); 3] = [
+                (c"/proc/self/setgroups", b"deny"),
+                (c"/proc/self/uid_map", uid_map),
+                (c"/proc/self/gid_map", gid_map),
+            ];
+            for (stage, (path, bytes)) in writes.into_iter().enumerate() {
+                if let Err(errno) = write_file(path, bytes) {
+                    return (u8::try_from(stage).unwrap_or(0), errno);
+                }
+            }
+        }
+        if let Err(errno) = self.place_files() {
+            return (3, errno);
+        }
+        // SAFETY: no memory is passed.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) } != 0 {
+            return (4, Errno::last());
+        }
+        let environment = [std::ptr::null()];
+        // SAFETY: both arrays end with a null pointer and outlive the call.
+        unsafe {
+            libc::execve(
+                c"/proc/self/exe".as_ptr(),
+                self.argv.as_ptr(),
+                environment.as_ptr(),
+            )
+        };
+        (5, Errno::last())
+    }
+
+    /// Moves the files to 3, 4, … by way of numbers that none of them can have yet.
+    fn place_files(&mut self) -> Result<(), Errno> {
+        let count = i32::try_from(self.files.len()).unwrap_or(0);
+        let first_free = FIRST_FILE + count + 1;
+        // SAFETY: fcntl, dup2 and close_range take numbers only.
+        unsafe {
+            for file in &mut self.files {
+                *file = Errno::result(libc::fcntl(*file, libc::F_DUPFD, first_free))?;
+            }
+            self.report = Errno::result(libc::fcntl(self.report, libc::F_DUPFD, first_free))?;
+            for (target, file) in (FIRST_FILE..).zip(&self.files) {
+                Errno::result(libc::dup2(*file, target))?;
+            }
+            Errno::result(libc::dup3(self.report, FIRST_FILE + count, libc::O_CLOEXEC))?;
+            self.report = FIRST_FILE + count;
+            libc::syscall(libc::SYS_close_range, first_free, u32::MAX, 0);
+        }
+        Ok(())
+    }
+}
+
+fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
+    // SAFETY: the path ends with NUL and the buffer is valid; the descriptor is closed here.
+    unsafe {
+        let file = Errno::result(libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
+        let result = Errno::result(libc::write(file, bytes.as_ptr().cast(), bytes.len()));
+        libc::close(file);
+        result.map(drop)
+    }
+}
+
+/// Takes over a descriptor that [`spawn`] has handed to this program. Each may be taken once.
+#[must_use]
+pub fn inherited(number: i32) -> OwnedFd {
+    // SAFETY: spawn has placed it there for this program alone.
+    let file = unsafe { OwnedFd::from_raw_fd(number) };
+    // execve(2) has kept it open; the programs of an experiment must not get it.
+    let _ = nix::fcntl::fcntl(
+        &file,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    );
+    file
+}

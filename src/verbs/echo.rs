@@ -1,0 +1,76 @@
+//! `echo`: a line into a file.
+
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::Verb;
+use crate::line::{LineError, Word, Words};
+use crate::recording::{Failure, Output};
+use crate::session::{Place, Session, WritablePath};
+use crate::sys::beneath;
+
+/// Writes a line of text to a file, `>` anew or `>>` at its end. echo(1)
+///
+/// In the files of a cgroup that take a PID the name of a process that the session has started stands for its PID.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Echo {
+    text: String,
+    append: bool,
+    file: WritablePath,
+}
+
+/// The files of cgroups(7) that take a PID.
+const TAKES_PID: [&str; 3] = ["tasks", "cgroup.procs", "cgroup.threads"];
+
+impl Verb for Echo {
+    const USAGE: &'static str = "echo TEXT > FILE";
+    const SUMMARY: &'static str = "Write a line of text to a file";
+
+    fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
+        let mut text = Vec::new();
+        let append = loop {
+            match words.word("TEXT > FILE")? {
+                Word { text, quoted: false, .. } if text == ">" => break false,
+                Word { text, quoted: false, .. } if text == ">>" => break true,
+                word => text.push(word.text.as_str()),
+            }
+        };
+        Ok(Self {
+            text: text.join(" "),
+            append,
+            file: words.value("a file of the scratch directory or of a cgroup")?,
+        })
+    }
+
+    fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        let text = match self.process() {
+            Some(name) => name_or_pid(name, session)?,
+            None => self.text.clone(),
+        };
+        let (root, path) = session.resolve(&self.file.0)?;
+        beneath::write(root, &path, format!("{text}\n").as_bytes(), self.append)
+            .map_err(|errno| Failure::errno("write", &self.file, errno))?;
+        Ok(Output::nothing())
+    }
+
+    fn by_hand(&self, line: &str) -> String {
+        match self.process() {
+            Some(name) => format!("echo $(pgrep -nx {name}) > {}", self.file),
+            None => line.to_owned(),
+        }
+    }
+}
+
+impl Echo {
+    /// The name of the process that is meant, if the file takes one.
+    fn process(&self) -> Option<&str> {
+        let path = &self.file.0;
+        let name = path.relative.file_name()?.to_str()?;
+        let takes_pid = TAKES_PID.contains(&name) && (path.place != Place::Proc);
+        (takes_pid && self.text.parse::<u32>().is_err()).then_some(self.text.as_str())
+    }
+}
+
+fn name_or_pid(name: &str, session: &Session) -> Result<String, Failure> {
+    session.started(name).map(Pid::as_raw).map(|pid| pid.to_string())
+}

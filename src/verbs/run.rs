@@ -1,0 +1,59 @@
+//! `run`: a program of the host, for which there is no verb.
+
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::Verb;
+use crate::line::{LineError, Words};
+use crate::recording::{Failure, Output};
+use crate::session::{SEARCH_PATH, Session, exit_failure};
+
+/// Runs a program with no input, an empty environment and a fixed PATH.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl Verb for Run {
+    const USAGE: &'static str = "run PROGRAM [ARGUMENT…]";
+    const SUMMARY: &'static str = "Run a program of the host, or of the new root below chroot";
+    const TYPED: bool = true;
+
+    fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
+        let program = words.word("a program")?.text.clone();
+        let arguments = words.rest().iter().map(|word| word.text.clone()).collect();
+        Ok(Self { program, arguments })
+    }
+
+    fn prints(&self) -> bool {
+        true
+    }
+
+    fn perform(&self, _session: &mut Session) -> Result<Output, Failure> {
+        let output = Command::new(&self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", SEARCH_PATH)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output();
+        let output = match output {
+            Ok(output) => output,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(exit_failure(&self.program, 127));
+            }
+            Err(error) => return Err(Failure::io("execve", &self.program, &error)),
+        };
+        if !output.status.success() {
+            let status = std::os::unix::process::ExitStatusExt::into_raw(output.status) >> 8;
+            return Err(exit_failure(&self.program, status));
+        }
+        let mut printed = Output::lines(String::from_utf8_lossy(&output.stdout).lines());
+        if !output.stderr.is_empty() {
+            printed.evidence(String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(printed)
+    }
+}

@@ -1,0 +1,102 @@
+//! The place of an experiment: mounts that only its worker sees, and a host name for it.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, umask};
+
+use crate::recording::Failure;
+
+/// The host name that every experiment starts with, that of the tutorial.
+const HOSTNAME: &str = "docker1";
+
+/// Folders on which the scratch file system may be mounted; one of them exists almost everywhere.
+const MOUNT_POINTS: [&str; 5] = ["/run", "/tmp", "/mnt", "/var", "/dev"];
+
+/// What [`make`] has made.
+pub struct Place {
+    /// The scratch directory, also the current one.
+    pub scratch: OwnedFd,
+    /// The private stand-in for /run/netns.
+    pub netns: PathBuf,
+}
+
+/// Makes the place: nothing propagates to the host, /proc shows the own PID namespace, and a private tmpfs holds the
+/// scratch directory. All of it ends with the worker.
+///
+/// # Errors
+/// Those of mount(2), mkdir(2) and sethostname(2).
+pub fn make() -> Result<Place, Failure> {
+    nix::unistd::setsid().map_err(|errno| Failure::errno("setsid", "", errno))?;
+    unblock_signals()?;
+    umask(Mode::from_bits_truncate(0o022));
+    set(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
+    mount_proc()?;
+    let root = mount_scratch()?;
+    let (scratch, netns) = (root.join("scratch"), root.join("netns"));
+    for folder in [&scratch, &netns] {
+        std::fs::create_dir(folder)
+            .map_err(|error| Failure::io("mkdir", folder.display(), &error))?;
+    }
+    nix::unistd::chdir(&scratch)
+        .map_err(|errno| Failure::errno("chdir", scratch.display(), errno))?;
+    nix::unistd::sethostname(HOSTNAME)
+        .map_err(|errno| Failure::errno("sethostname", HOSTNAME, errno))?;
+    let directory =
+        File::open(&scratch).map_err(|error| Failure::io("open", scratch.display(), &error))?;
+    Ok(Place {
+        scratch: directory.into(),
+        netns,
+    })
+}
+
+fn set(
+    kind: Option<&str>,
+    target: &str,
+    data: Option<&str>,
+    flags: MsFlags,
+) -> Result<(), Failure> {
+    mount(kind, target, kind, flags, data).map_err(|errno| Failure::errno("mount", target, errno))
+}
+
+/// The parent has blocked the signals that it reads from a descriptor, and masks pass through execve(2).
+fn unblock_signals() -> Result<(), Failure> {
+    nix::sys::signal::SigSet::empty()
+        .thread_set_mask()
+        .map_err(|errno| Failure::errno("sigprocmask", "", errno))
+}
+
+/// In a user namespace a /proc that is over-mounted anywhere, as every container has it, may not be mounted anew
+/// (EPERM, mount_too_revealing() in fs/namespace.c). The old one stays then; steps that need the new one say so.
+fn mount_proc() -> Result<(), Failure> {
+    match std::fs::create_dir("/proc") {
+        Ok(()) => {}
+        Err(_) if Path::new("/proc").is_dir() => {}
+        Err(error) => return Err(Failure::io("mkdir", "/proc", &error)),
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    match mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
+        Ok(()) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(Failure::errno("mount", "/proc", errno)),
+    }
+}
+
+fn mount_scratch() -> Result<PathBuf, Failure> {
+    let existing = MOUNT_POINTS
+        .into_iter()
+        .find(|folder| Path::new(folder).is_dir());
+    let target = existing.unwrap_or(MOUNT_POINTS[0]);
+    if existing.is_none() {
+        std::fs::create_dir(target).map_err(|error| Failure::io("mkdir", target, &error))?;
+    }
+    set(
+        Some("tmpfs"),
+        target,
+        Some("mode=0755,size=64m"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+    )?;
+    Ok(PathBuf::from(target))
+}
