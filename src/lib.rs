@@ -1,15 +1,25 @@
 //! `verify` certifies that a Linux host supports containers by doing what a container runtime does.
+//!
+//! Start at [`pipeline`]: it is the way that the data goes.
 
+pub mod cli;
+pub mod compare;
 pub mod host;
 pub mod line;
 pub mod need;
+pub mod outcome;
+pub mod pipeline;
 pub mod plan;
+pub mod policy;
 pub mod recording;
+pub mod report;
 pub mod session;
+pub mod snapshot;
 pub mod source;
 pub mod spec;
 pub mod sys;
 pub mod transcript;
 pub mod verbs;
+pub mod verdict;
 pub mod worker;
 pub mod yaml;

@@ -17,7 +17,7 @@ use crate::need::Need;
 use crate::recording::{Cause, Failure, errno_name};
 use crate::source::Source;
 use crate::verbs::Action;
-pub use catalog::{Catalog, CatalogError, Entry, Origin};
+pub use catalog::{Catalog, CatalogError, Entry, Origin, snapshot_folder};
 pub use read::read;
 pub use schema::schema;
 

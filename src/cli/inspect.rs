@@ -1,0 +1,173 @@
+//! The commands that look and perform nothing: `list`, `lint`, `plan`, `host`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::select::Selection;
+use super::{Stop, print_json};
+use crate::host::{Host, Privilege};
+use crate::pipeline;
+use crate::recording::{End, Recording};
+use crate::verbs::VERBS;
+use crate::verdict::ExitCode;
+
+/// What `verify list` takes.
+#[derive(Debug, clap::Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// List the verbs of the spec language instead
+    #[arg(long)]
+    verbs: bool,
+}
+
+/// What `verify plan` takes.
+#[derive(Debug, clap::Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Print what each worker would receive, as JSON; nothing is tried
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `verify host` takes.
+#[derive(Debug, clap::Args)]
+pub struct HostArguments {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn print(text: &str) -> Result<(), Stop> {
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Lists experiments or verbs.
+///
+/// # Errors
+/// The experiments cannot be read, or standard output cannot be written.
+pub fn list(arguments: &ListArguments) -> Result<(), Stop> {
+    let mut text = String::new();
+    if arguments.verbs {
+        for about in VERBS {
+            let _ = writeln!(text, "{}\n    {}", about.usage, about.summary);
+        }
+        return print(&text);
+    }
+    let catalog = arguments.selection.catalog()?;
+    let width = catalog
+        .entries
+        .iter()
+        .map(|entry| entry.spec.experiment.len())
+        .max()
+        .unwrap_or(0);
+    for entry in &catalog.entries {
+        let _ = writeln!(
+            text,
+            "{:width$}  {}",
+            entry.spec.experiment, entry.spec.title
+        );
+    }
+    print(&text)
+}
+
+/// Checks specs; an error has stopped the reading of them already.
+///
+/// # Errors
+/// A spec is not one.
+pub fn lint(selection: &Selection) -> Result<(), Stop> {
+    let catalog = selection.catalog()?;
+    let steps: usize = catalog
+        .entries
+        .iter()
+        .map(|entry| entry.spec.all_steps().len())
+        .sum();
+    let specs = catalog.entries.len();
+    print(&format!("{specs} specs with {steps} steps: no error\n"))
+}
+
+/// Shows what would run here.
+///
+/// # Errors
+/// The experiments cannot be read, or nothing can be tried here.
+pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
+    let catalog = arguments.selection.catalog()?;
+    let host = Host::look();
+    if arguments.json {
+        let planned: Vec<_> = catalog
+            .entries
+            .iter()
+            .map(|entry| crate::plan::plan(&entry.spec, &host))
+            .collect();
+        print_json(&planned)?;
+        return Ok(ExitCode::Done);
+    }
+    let recordings = pipeline::try_needs(&catalog, &host, super::run::default_jobs(&host))
+        .map_err(|failure| {
+            Stop::undecided(format!("error: cannot try anything here: {failure}"))
+        })?;
+    let width = recordings
+        .iter()
+        .map(|recording| recording.experiment.len())
+        .max()
+        .unwrap_or(0);
+    let lines = recordings.iter().map(|recording| {
+        let (word, why) = ready(recording);
+        format!("{word:5}  {:width$}  {why}", recording.experiment)
+            .trim_end()
+            .to_owned()
+            + "\n"
+    });
+    print(&lines.collect::<String>())?;
+    Ok(ExitCode::Done)
+}
+
+fn ready(recording: &Recording) -> (&'static str, String) {
+    match &recording.end {
+        End::Completed => ("run", String::new()),
+        End::Unmet { need, failure } => ("skip", format!("needs {need}: {failure}")),
+        other => ("?", format!("{other:?}")),
+    }
+}
+
+/// Shows the facts of this host.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
+    let host = Host::look();
+    if arguments.json {
+        return print_json(&host);
+    }
+    let mut text = String::new();
+    let mut fact = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:12}{value}");
+    };
+    fact("kernel", &format!("Linux {} {}", host.kernel, host.machine));
+    fact("privilege", &privilege(&host.privilege));
+    fact("cpus", &host.cpus.to_string());
+    fact("cgroups", host.cgroups.layout());
+    for (controller, group) in &host.cgroups.v1 {
+        fact("", &format!("v1 {controller} at {}", group.display()));
+    }
+    if let Some(group) = &host.cgroups.v2 {
+        let controllers = match host.cgroups.v2_controllers.join(" ") {
+            none if none.is_empty() => "without controllers".to_owned(),
+            some => format!("with {some}"),
+        };
+        fact("", &format!("v2 at {}, {controllers}", group.display()));
+    }
+    print(&text)
+}
+
+/// What the caller may do, in words.
+#[must_use]
+pub fn privilege(privilege: &Privilege) -> String {
+    match privilege {
+        Privilege::Root => "root".to_owned(),
+        Privilege::RootWithout(missing) => format!("root without {}", missing.join(" ")),
+        Privilege::User(user) => format!("user {user}, in user namespaces"),
+    }
+}

@@ -1,0 +1,78 @@
+//! `verify run`
+
+use std::path::PathBuf;
+
+use super::Stop;
+use super::select::Selection;
+use crate::host::Host;
+use crate::pipeline::{self, Options, RunError};
+use crate::policy::{DEFAULT, Policy};
+use crate::report::terminal::Terminal;
+use crate::verdict::ExitCode;
+
+/// What `verify run` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// How many experiments at a time
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Keep the recording of each experiment in this folder, as JSON
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+}
+
+/// Performs what is asked for and prints it as it goes.
+///
+/// # Errors
+/// Nothing could be performed.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
+    let catalog = arguments.selection.catalog()?;
+    let policy = Policy::built_in(DEFAULT).map_err(Stop::invalid)?;
+    let host = Host::look();
+    let options = Options {
+        jobs: arguments
+            .jobs
+            .map_or_else(|| default_jobs(&host), usize::from),
+        write_pending: std::env::var_os("CI")
+            .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
+    };
+    let mut terminal = Terminal::begin(&host, catalog.entries.len());
+    let results =
+        pipeline::run(&catalog, &host, &policy, &options, &mut terminal).map_err(|error| {
+            match error {
+                RunError::Snapshot(error) => Stop::invalid(format!("error: {error}")),
+                RunError::Engine(failure) => {
+                    Stop::undecided(format!("error: cannot perform anything here: {failure}"))
+                }
+            }
+        })?;
+    if let Some(folder) = &arguments.record {
+        keep_recordings(folder, &results)?;
+    }
+    terminal.end(&results);
+    Ok(results.exit)
+}
+
+/// Experiments mostly wait for the kernel, so a few more than there are CPUs go well together.
+pub fn default_jobs(host: &Host) -> usize {
+    host.cpus + 2
+}
+
+fn keep_recordings(folder: &std::path::Path, results: &pipeline::Results<'_>) -> Result<(), Stop> {
+    let stop = |error: std::io::Error| {
+        Stop::invalid(format!(
+            "error: cannot write to {}: {error}",
+            folder.display()
+        ))
+    };
+    std::fs::create_dir_all(folder).map_err(stop)?;
+    for performance in &results.performances {
+        let file = folder.join(format!("{}.json", performance.recording.experiment));
+        let json = serde_json::to_vec_pretty(&performance.recording).map_err(std::io::Error::other);
+        json.and_then(|json| std::fs::write(file, json))
+            .map_err(stop)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,367 @@
+//! What became of an experiment: a recording against the snapshot that a person has reviewed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{Diff, diff};
+use crate::recording::{Cause, End, Recording};
+use crate::snapshot::{Stored, normalise};
+use crate::transcript::Transcript;
+
+/// What became of an experiment.
+///
+/// *Fail* is about the host, *broken* is about the run: the line between them is whether the kernel was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Performed, the transcript equals the reviewed snapshot, nothing was left behind.
+    Pass,
+    /// Performed, and the kernel answered otherwise, or something was left behind.
+    Fail,
+    /// A declared need is not met: always with what showed it.
+    Skip,
+    /// It could not be performed or judged: no reviewed snapshot, time limit, inconclusive measurement, engine error.
+    Broken,
+}
+
+impl Outcome {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Why an outcome is not *pass*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// For machines: `new-snapshot`, `differs`, `step-failed`, `unmet-need`.
+    pub code: &'static str,
+    /// For people, one sentence.
+    pub text: String,
+    /// The line of the spec that it is about, from 1.
+    pub line: Option<usize>,
+}
+
+/// The outcome of one experiment, and why.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, unless it passed.
+    pub reason: Option<Reason>,
+    /// What differs from the reviewed snapshot.
+    pub diff: Option<Diff>,
+}
+
+impl Judgement {
+    fn pass() -> Self {
+        Self {
+            outcome: Outcome::Pass,
+            reason: None,
+            diff: None,
+        }
+    }
+
+    fn of(outcome: Outcome, code: &'static str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            outcome,
+            reason: Some(Reason {
+                code,
+                text,
+                line: None,
+            }),
+            diff: None,
+        }
+    }
+
+    fn at(mut self, line: Option<usize>) -> Self {
+        if let Some(reason) = &mut self.reason {
+            reason.line = line;
+        }
+        self
+    }
+}
+
+/// Judges a recording by its transcript and the reviewed snapshot.
+#[must_use]
+pub fn judge(
+    recording: &Recording,
+    transcript: &Transcript,
+    snapshot: Option<&Stored>,
+) -> Judgement {
+    let step = recording.last_step();
+    let line = step.map(|step| step.line);
+    let at = step.map_or(String::new(), |step| format!(" at `{}`", step.text));
+    match &recording.end {
+        End::Unmet { need, failure } => Judgement::of(
+            Outcome::Skip,
+            "unmet-need",
+            format!("needs {need}: {failure}"),
+        ),
+        End::NotStarted(failure) => Judgement::of(
+            Outcome::Broken,
+            "not-started",
+            format!("no worker: {failure}"),
+        ),
+        End::Interrupted => {
+            Judgement::of(Outcome::Broken, "interrupted", format!("interrupted{at}")).at(line)
+        }
+        End::Died { how } => Judgement::of(
+            Outcome::Broken,
+            "died",
+            format!("the worker died{at}: {how}"),
+        )
+        .at(line),
+        End::TimedOut { limit_ms } => {
+            let text = format!("not done after {} s{at}", seconds(*limit_ms));
+            Judgement::of(Outcome::Broken, "time-limit", text).at(line)
+        }
+        End::Stopped => stopped(recording, transcript, snapshot),
+        End::Completed if !recording.leftovers.is_empty() => {
+            let left = recording.leftovers.join("; ");
+            Judgement::of(Outcome::Fail, "left-behind", format!("left behind: {left}"))
+        }
+        End::Completed => compared(transcript, snapshot),
+    }
+}
+
+fn seconds(milliseconds: u64) -> String {
+    match milliseconds % 1000 {
+        0 => (milliseconds / 1000).to_string(),
+        _ => format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000),
+    }
+}
+
+fn stopped(recording: &Recording, transcript: &Transcript, snapshot: Option<&Stored>) -> Judgement {
+    let failed = recording
+        .steps
+        .iter()
+        .rev()
+        .find(|step| !step.as_declared && step.failure.is_some());
+    let Some((step, failure)) =
+        failed.and_then(|step| step.failure.as_ref().map(|failure| (step, failure)))
+    else {
+        return Judgement::of(
+            Outcome::Broken,
+            "engine",
+            "the worker stopped without saying why",
+        );
+    };
+    let judgement = match failure.cause {
+        Cause::Inconclusive => Judgement::of(
+            Outcome::Broken,
+            "inconclusive",
+            format!("{}: {failure}", step.text),
+        ),
+        _ => Judgement::of(
+            Outcome::Fail,
+            "step-failed",
+            format!("`{}` failed: {failure}", step.text),
+        ),
+    };
+    Judgement {
+        diff: snapshot.map(|stored| diff_so_far(stored, &transcript.text)),
+        ..judgement.at(Some(step.line))
+    }
+}
+
+/// The diff of a session that ended early: what the snapshot has after that is not missing, it was never asked.
+fn diff_so_far(stored: &Stored, observed: &str) -> Diff {
+    let expected = &stored.snapshot.contents;
+    let commands = observed.lines().filter(|line| is_command(line)).count();
+    let mut seen = 0;
+    let performed = expected.lines().take_while(|line| {
+        seen += usize::from(is_command(line));
+        seen <= commands
+    });
+    let performed: Vec<_> = performed.collect();
+    diff(
+        &performed.join("\n"),
+        &normalise(observed),
+        stored.first_line,
+    )
+}
+
+fn is_command(line: &str) -> bool {
+    line.trim_start().starts_with("# ")
+}
+
+fn compared(transcript: &Transcript, snapshot: Option<&Stored>) -> Judgement {
+    let Some(stored) = snapshot else {
+        let text = "no reviewed snapshot yet: review the new one with `verify review` or `cargo insta review`";
+        return Judgement::of(Outcome::Broken, "new-snapshot", text);
+    };
+    let observed = normalise(&transcript.text);
+    if stored.snapshot.contents == observed {
+        return Judgement::pass();
+    }
+    let first = first_difference(&stored.snapshot.contents, &observed);
+    let line = transcript
+        .spec_lines
+        .get(first)
+        .or(transcript.spec_lines.last())
+        .copied();
+    Judgement {
+        diff: Some(diff(
+            &stored.snapshot.contents,
+            &observed,
+            stored.first_line,
+        )),
+        ..Judgement::of(
+            Outcome::Fail,
+            "differs",
+            "the session differs from the reviewed one",
+        )
+        .at(line)
+    }
+}
+
+fn first_difference(expected: &str, observed: &str) -> usize {
+    expected
+        .lines()
+        .zip(observed.lines())
+        .take_while(|(a, b)| a == b)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{Failure, Output, StepRecord};
+    use crate::snapshot::Snapshot;
+    use crate::transcript::transcribe;
+    use nix::errno::Errno;
+
+    fn recording(end: End, failure: Option<Failure>) -> Recording {
+        let step = StepRecord {
+            index: 0,
+            depth: 0,
+            line: 7,
+            text: "cat a".to_owned(),
+            duration_us: 1,
+            output: Output::lines(["Hello"]),
+            as_declared: failure.is_none(),
+            failure,
+            ended: true,
+        };
+        Recording {
+            experiment: "x".to_owned(),
+            steps: vec![step],
+            planned: 2,
+            end,
+            duration_us: 1,
+            leftovers: Vec::new(),
+        }
+    }
+
+    fn stored(contents: &str) -> Stored {
+        Stored {
+            name: "x.snap".to_owned(),
+            first_line: 5,
+            snapshot: Snapshot::new("specs/x.yaml", "", contents),
+        }
+    }
+
+    fn outcome(recording: &Recording, snapshot: Option<&Stored>) -> (Outcome, &'static str) {
+        let judgement = judge(recording, &transcribe(recording), snapshot);
+        (
+            judgement.outcome,
+            judgement.reason.map_or("", |reason| reason.code),
+        )
+    }
+
+    #[test]
+    fn only_an_equal_reviewed_session_passes() {
+        let done = recording(End::Completed, None);
+        assert_eq!(
+            outcome(&done, Some(&stored("# cat a\nHello\n"))),
+            (Outcome::Pass, "")
+        );
+        assert_eq!(
+            outcome(&done, Some(&stored("# cat a\nhello\n"))),
+            (Outcome::Fail, "differs")
+        );
+        assert_eq!(
+            outcome(&done, Some(&stored("# cat a\nHello \n# x"))),
+            (Outcome::Fail, "differs")
+        );
+        assert_eq!(outcome(&done, None), (Outcome::Broken, "new-snapshot"));
+    }
+
+    #[test]
+    fn something_left_behind_fails_an_equal_session() {
+        let mut done = recording(End::Completed, None);
+        done.leftovers.push("cgroup x".to_owned());
+        assert_eq!(
+            outcome(&done, Some(&stored("# cat a\nHello\n"))),
+            (Outcome::Fail, "left-behind")
+        );
+    }
+
+    #[test]
+    fn an_undeclared_failure_fails_whatever_the_snapshot_says() {
+        let failure = Failure::errno("open", "a", Errno::ENOENT);
+        let stopped = recording(End::Stopped, Some(failure));
+        let same = transcribe(&stopped).text;
+        assert_eq!(
+            outcome(&stopped, Some(&stored(&same))),
+            (Outcome::Fail, "step-failed")
+        );
+        assert_eq!(outcome(&stopped, None), (Outcome::Fail, "step-failed"));
+    }
+
+    #[test]
+    fn what_was_not_asked_is_broken_or_skipped_never_failed() {
+        let errno = || Failure::errno("mount", "overlay", Errno::ENODEV);
+        for (end, expected) in [
+            (
+                End::Unmet {
+                    need: "filesystem overlay".to_owned(),
+                    failure: errno(),
+                },
+                (Outcome::Skip, "unmet-need"),
+            ),
+            (End::NotStarted(errno()), (Outcome::Broken, "not-started")),
+            (
+                End::TimedOut { limit_ms: 1500 },
+                (Outcome::Broken, "time-limit"),
+            ),
+            (
+                End::Died {
+                    how: "SIGKILL".to_owned(),
+                },
+                (Outcome::Broken, "died"),
+            ),
+            (End::Interrupted, (Outcome::Broken, "interrupted")),
+        ] {
+            assert_eq!(
+                outcome(&recording(end, None), Some(&stored("# cat a\nHello"))),
+                expected
+            );
+        }
+        let unsettled = recording(End::Stopped, Some(Failure::inconclusive("top", "", "5 s")));
+        assert_eq!(outcome(&unsettled, None), (Outcome::Broken, "inconclusive"));
+    }
+
+    #[test]
+    fn the_diff_of_a_session_that_ended_early_ends_there() {
+        let failure = Failure::errno("open", "a", Errno::ENOENT);
+        let mut stopped = recording(End::Stopped, Some(failure));
+        stopped.steps[0].output = Output::nothing();
+        let snapshot = stored("# cat a\nHello\n# cat never-reached\nb\n");
+        let diff = judge(&stopped, &transcribe(&stopped), Some(&snapshot))
+            .diff
+            .unwrap()
+            .plain();
+        assert!(
+            diff.contains("ENOENT") && !diff.contains("never-reached"),
+            "{diff}"
+        );
+    }
+}

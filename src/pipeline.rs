@@ -1,0 +1,267 @@
+//! The way of the data: specs, plan, recordings, transcripts, outcomes, verdict, report. It goes one way only.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+
+use crate::host::Host;
+use crate::outcome::{Judgement, Outcome, judge};
+use crate::plan::{Planned, Unmet, plan};
+use crate::policy::Policy;
+use crate::recording::{End, Failure, Recording};
+use crate::snapshot::{self, Snapshot, SnapshotError, Stored};
+use crate::source::Source;
+use crate::spec::{Catalog, Entry, Spec};
+use crate::transcript::{Transcript, transcribe};
+use crate::verdict::{ExitCode, Verdict, decide};
+use crate::worker::{Performed, Progress, Run, Task, perform};
+
+/// How a run is done.
+pub struct Options {
+    /// How many experiments at a time.
+    pub jobs: usize,
+    /// Whether new and differing sessions are written beside the reviewed ones.
+    pub write_pending: bool,
+}
+
+/// Everything about one experiment of a run.
+pub struct Performance<'c> {
+    /// Its spec.
+    pub entry: &'c Entry,
+    /// What happened.
+    pub recording: Recording,
+    /// What happened, as a session.
+    pub transcript: Transcript,
+    /// What became of it.
+    pub judgement: Judgement,
+    /// The snapshot that waits for a review.
+    pub pending: Option<PathBuf>,
+}
+
+/// Everything about a run.
+pub struct Results<'c> {
+    /// The experiments, in the order of the catalog.
+    pub performances: Vec<Performance<'c>>,
+    /// What they say about the host.
+    pub verdict: Verdict,
+    /// What was left on the host.
+    pub leftovers: Vec<String>,
+    /// The program's exit code.
+    pub exit: ExitCode,
+}
+
+/// What a run tells while it goes on.
+pub trait Watch {
+    /// A step of an experiment has begun.
+    fn step(&mut self, experiment: &str, step: &str);
+    /// Time has passed.
+    fn tick(&mut self);
+    /// An experiment has ended.
+    fn ended(&mut self, performance: &Performance<'_>);
+}
+
+/// Why nothing was performed.
+pub enum RunError {
+    /// A snapshot cannot be read.
+    Snapshot(SnapshotError),
+    /// The engine does not work here.
+    Engine(Failure),
+}
+
+/// Performs every spec of a catalog and judges it.
+///
+/// # Errors
+/// A snapshot that cannot be read, before anything is performed; an engine that does not work here.
+pub fn run<'c>(
+    catalog: &'c Catalog,
+    host: &Host,
+    policy: &Policy,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<Results<'c>, RunError> {
+    let snapshots = reviewed(catalog).map_err(RunError::Snapshot)?;
+    let (tasks, unmet) = tasks(catalog, host, false);
+    let mut performances = BTreeMap::new();
+    let mut finish = |number: usize, recording: Recording, watch: &mut dyn Watch| {
+        let performance = finish(
+            &catalog.entries[number],
+            recording,
+            snapshots[number].as_ref(),
+            options,
+        );
+        watch.ended(&performance);
+        performances.insert(number, performance);
+    };
+    for (number, recording) in unmet {
+        finish(number, recording, watch);
+    }
+    let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+    let (interrupted, leftovers) =
+        perform_all(tasks, options.jobs, &mut |progress| match progress {
+            Progress::Step(task, step) => {
+                watch.step(&catalog.entries[numbers[task]].spec.experiment, step)
+            }
+            Progress::Tick => watch.tick(),
+            Progress::Ended(task, recording) => finish(numbers[task], recording.clone(), watch),
+        })
+        .map_err(RunError::Engine)?;
+    let performances: Vec<_> = performances.into_values().collect();
+    Ok(conclude(performances, policy, interrupted, leftovers))
+}
+
+/// Tries the needs of every spec of a catalog and performs nothing.
+///
+/// # Errors
+/// The engine does not work here.
+pub fn try_needs(catalog: &Catalog, host: &Host, jobs: usize) -> Result<Vec<Recording>, Failure> {
+    let (tasks, unmet) = tasks(catalog, host, true);
+    let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+    let mut recordings: BTreeMap<usize, Recording> = unmet.into_iter().collect();
+    perform_all(tasks, jobs, &mut |progress| {
+        if let Progress::Ended(task, recording) = progress {
+            recordings.insert(numbers[task], recording.clone());
+        }
+    })?;
+    Ok(recordings.into_values().collect())
+}
+
+fn reviewed(catalog: &Catalog) -> Result<Vec<Option<Stored>>, SnapshotError> {
+    let read = |entry: &Entry| match (entry.snapshot_path(), entry.built_in_snapshot()) {
+        (Some(path), _) => snapshot::read(&path),
+        (None, Some(text)) => built_in(entry, text).map(Some),
+        (None, None) => Ok(None),
+    };
+    catalog.entries.iter().map(read).collect()
+}
+
+fn built_in(entry: &Entry, text: &str) -> Result<Stored, SnapshotError> {
+    let name = format!("<built-in>/snapshots/{}.snap", entry.spec.experiment);
+    Ok(snapshot::parse(&Source::new(name, text))?)
+}
+
+/// By the numbers of the entries: what is to be performed, and recordings of what cannot be.
+fn tasks(
+    catalog: &Catalog,
+    host: &Host,
+    only_needs: bool,
+) -> (Vec<(usize, Task)>, Vec<(usize, Recording)>) {
+    let mut tasks = Vec::new();
+    let mut unmet = Vec::new();
+    for (number, entry) in catalog.entries.iter().enumerate() {
+        match plan(&entry.spec, host) {
+            Planned::Perform(assignment) => tasks.push((
+                number,
+                Task {
+                    assignment,
+                    only_needs,
+                },
+            )),
+            Planned::Unmet(missing) => unmet.push((number, unmet_recording(&entry.spec, missing))),
+        }
+    }
+    (tasks, unmet)
+}
+
+fn unmet_recording(spec: &Spec, unmet: Unmet) -> Recording {
+    Recording {
+        experiment: spec.experiment.clone(),
+        steps: Vec::new(),
+        planned: spec.all_steps().len(),
+        end: End::Unmet {
+            need: unmet.need.to_string(),
+            failure: unmet.failure,
+        },
+        duration_us: 0,
+        leftovers: Vec::new(),
+    }
+}
+
+fn perform_all(
+    tasks: Vec<Task>,
+    jobs: usize,
+    watch: &mut dyn FnMut(Progress<'_>),
+) -> Result<(Option<Signal>, Vec<String>), Failure> {
+    if tasks.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let run = Run::begin()?;
+    let Performed { interrupted, .. } = perform(&run, tasks, jobs, watch)?;
+    Ok((interrupted, run.end()))
+}
+
+fn finish<'c>(
+    entry: &'c Entry,
+    recording: Recording,
+    snapshot: Option<&Stored>,
+    options: &Options,
+) -> Performance<'c> {
+    let transcript = transcribe(&recording);
+    let judgement = judge(&recording, &transcript, snapshot);
+    let mut performance = Performance {
+        entry,
+        recording,
+        transcript,
+        judgement,
+        pending: None,
+    };
+    if options.write_pending {
+        performance.keep_pending();
+    }
+    performance
+}
+
+impl Performance<'_> {
+    /// Writes the session beside the reviewed one when it is whole and differs; removes an older one when it agrees.
+    fn keep_pending(&mut self) {
+        let Some(path) = self.entry.snapshot_path() else {
+            return;
+        };
+        let kept = match (self.judgement.outcome, &self.recording.end) {
+            (Outcome::Pass, _) => snapshot::remove_pending(&path).map(|_| None),
+            (Outcome::Fail | Outcome::Broken, End::Completed) => {
+                let snapshot = Snapshot::new(
+                    self.entry.source_name(),
+                    &self.entry.spec.title,
+                    &self.transcript.text,
+                );
+                snapshot::write_pending(&path, &snapshot).map(Some)
+            }
+            _ => Ok(None),
+        };
+        match (kept, &mut self.judgement.reason) {
+            (Ok(pending), _) => self.pending = pending,
+            (Err(error), Some(reason)) => reason.text = format!("{}; {error}", reason.text),
+            (Err(_), None) => {}
+        }
+    }
+}
+
+fn conclude<'c>(
+    performances: Vec<Performance<'c>>,
+    policy: &Policy,
+    interrupted: Option<Signal>,
+    mut leftovers: Vec<String>,
+) -> Results<'c> {
+    let outcomes: Vec<_> = performances
+        .iter()
+        .map(|performance| {
+            (
+                performance.entry.spec.experiment.as_str(),
+                performance.judgement.outcome,
+            )
+        })
+        .collect();
+    let verdict = decide(policy, &outcomes);
+    leftovers.extend(
+        performances
+            .iter()
+            .flat_map(|performance| performance.recording.leftovers.clone()),
+    );
+    Results {
+        exit: ExitCode::of_run(verdict, interrupted, !leftovers.is_empty()),
+        performances,
+        verdict,
+        leftovers,
+    }
+}

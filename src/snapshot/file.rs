@@ -1,0 +1,189 @@
+//! Snapshot files: read whole or not at all, and replaced in one step.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Snapshot, Stored, parse, render};
+use crate::source::{Source, SourceError};
+
+/// In bytes. No transcript comes near; a file of this size is something else.
+const LIMIT: u64 = 16 << 20;
+
+/// Why a snapshot could not be read or written, on what, and what to do about it.
+#[derive(Debug)]
+pub enum SnapshotError {
+    /// The file holds no snapshot.
+    Malformed(SourceError),
+    /// The system refused to read, write or remove the file.
+    File {
+        /// The file as the user named it.
+        path: PathBuf,
+        /// What was tried: `read`, `write`, `remove`.
+        action: &'static str,
+        /// What the system answered.
+        error: io::Error,
+    },
+}
+
+impl SnapshotError {
+    pub(super) fn file(path: &Path, action: &'static str, error: io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            action,
+            error,
+        }
+    }
+}
+
+impl From<SourceError> for SnapshotError {
+    fn from(error: SourceError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, action, error) = match self {
+            Self::Malformed(error) => return error.fmt(f),
+            Self::File {
+                path,
+                action,
+                error,
+            } => (path.display(), action, error),
+        };
+        write!(f, "{path}: cannot {action} this snapshot: {error}")?;
+        let advice = match error.kind() {
+            ErrorKind::IsADirectory => "a snapshot is one file: move the folder away",
+            ErrorKind::PermissionDenied => {
+                "check the owner and the mode of the file and of its folder"
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "nothing was changed: make room and run again"
+            }
+            ErrorKind::ReadOnlyFilesystem => {
+                "nothing was changed: run where the folder can be written"
+            }
+            _ => return Ok(()),
+        };
+        write!(f, "\n  {advice}")
+    }
+}
+
+impl Error for SnapshotError {}
+
+/// Reads a snapshot file; `None` if there is none of this name.
+///
+/// # Errors
+/// It cannot be read, is no regular file, or is not a text snapshot.
+pub fn read(path: &Path) -> Result<Option<Stored>, SnapshotError> {
+    let bytes = match read_bytes(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        result => result.map_err(|error| SnapshotError::file(path, "read", error))?,
+    };
+    let name = path.display().to_string();
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes()))?;
+    Ok(Some(parse(&Source::new(name, text))?))
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Asked before it is opened: opening a pipe waits for its writer.
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if metadata.len() > LIMIT {
+        return Err(io::Error::other(format!("larger than {} MiB", LIMIT >> 20)));
+    }
+    fs::read(path)
+}
+
+fn not_utf8(name: &str, bytes: &[u8]) -> SourceError {
+    let good = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let at = good.chars().count();
+    Source::new(name, String::from_utf8_lossy(bytes))
+        .error(at..at + 1, "not UTF-8")
+        .help("a snapshot is UTF-8 text: restore it from version control")
+}
+
+/// Replaces the snapshot at `path`: afterwards there is the old one or the new one, whole, whatever happens between.
+///
+/// Missing folders are made. A symbolic link is followed.
+///
+/// # Errors
+/// It cannot be written, or could not be read again: its contents look like an unfinished merge.
+pub fn write(path: &Path, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+    let text = render(snapshot);
+    let name = path.display().to_string();
+    parse(&Source::new(name, text.as_str()))?;
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    replace(&target, text.as_bytes()).map_err(|error| SnapshotError::file(path, "write", error))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)?;
+    let (temporary, mut file) = create_in(folder)?;
+    // Without the sync a power cut may leave the new name on an empty file.
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let replaced = written.and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    replaced
+}
+
+/// A new file whose name no reader of snapshots looks at.
+fn create_in(folder: &Path) -> io::Result<(PathBuf, File)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".verify-{}-{number}.tmp", process::id()));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            result => return result.map(|file| (path, file)),
+        }
+    }
+}
+
+/// Where the unreviewed snapshot of `path` stands: `chroot.snap` to `chroot.snap.new`.
+#[must_use]
+pub fn pending_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".new");
+    name.into()
+}
+
+/// Writes the unreviewed snapshot beside the reviewed one at `path`, and says where.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_pending(path: &Path, snapshot: &Snapshot) -> Result<PathBuf, SnapshotError> {
+    let pending = pending_path(path);
+    write(&pending, snapshot)?;
+    Ok(pending)
+}
+
+/// Removes the unreviewed snapshot of `path`, which an experiment that agrees again has outdated; says whether there was one.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove_pending(path: &Path) -> Result<bool, SnapshotError> {
+    let pending = pending_path(path);
+    match fs::remove_file(&pending) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(SnapshotError::file(&pending, "remove", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

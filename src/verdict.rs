@@ -1,0 +1,165 @@
+//! From outcomes and a policy to one verdict, and to the exit code. In one place, before any report is written.
+
+use std::fmt;
+
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+
+/// What a run says about the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything that the policy asks for was shown.
+    Certified,
+    /// The kernel answered otherwise.
+    NotCertified,
+    /// Nothing failed, but something that the policy asks for was not shown.
+    Undecided,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certified => "certified",
+            Self::NotCertified => "not certified",
+            Self::Undecided => "undecided",
+        })
+    }
+}
+
+/// The verdict on the experiments that were selected, each with its outcome.
+#[must_use]
+pub fn decide(policy: &Policy, outcomes: &[(&str, Outcome)]) -> Verdict {
+    let any = |wanted: Outcome| outcomes.iter().any(|(_, outcome)| *outcome == wanted);
+    let passed = |name: &String| {
+        outcomes
+            .iter()
+            .any(|(other, outcome)| other == name && *outcome == Outcome::Pass)
+    };
+    let covered = |name: &str| {
+        let mut groups = policy
+            .any_of
+            .iter()
+            .filter(|group| group.iter().any(|other| other == name));
+        policy.recommend.iter().any(|other| other == name)
+            || groups.any(|group| group.iter().any(passed))
+    };
+    let unshown = |(name, outcome): &(&str, Outcome)| *outcome == Outcome::Skip && !covered(name);
+    if any(Outcome::Fail) {
+        Verdict::NotCertified
+    } else if any(Outcome::Broken) || outcomes.iter().any(unshown) || !any(Outcome::Pass) {
+        Verdict::Undecided
+    } else {
+        Verdict::Certified
+    }
+}
+
+/// The program's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Certified, or whatever else was asked for is done.
+    Done,
+    /// Not certified.
+    NotCertified,
+    /// Arguments, a spec, a policy or a snapshot cannot be read; nothing was performed.
+    Invalid,
+    /// Undecided.
+    Undecided,
+    /// Something could not be removed from the host.
+    Dirty,
+    /// Ended early by this signal, after cleaning up.
+    Interrupted(Signal),
+}
+
+impl ExitCode {
+    /// The exit code of a run. A dirty host counts over all others.
+    #[must_use]
+    pub fn of_run(verdict: Verdict, interrupted: Option<Signal>, dirty: bool) -> Self {
+        match (dirty, interrupted, verdict) {
+            (true, ..) => Self::Dirty,
+            (_, Some(signal), _) => Self::Interrupted(signal),
+            (_, _, Verdict::Certified) => Self::Done,
+            (_, _, Verdict::NotCertified) => Self::NotCertified,
+            (_, _, Verdict::Undecided) => Self::Undecided,
+        }
+    }
+
+    /// The number that the shell sees.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NotCertified => 1,
+            Self::Invalid => 2,
+            Self::Undecided => 3,
+            Self::Dirty => 4,
+            Self::Interrupted(signal) => u8::try_from(128 + signal as i32).unwrap_or(130),
+        }
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "everything that was asked for was shown",
+            Self::NotCertified => "the kernel answered otherwise than reviewed",
+            Self::Invalid => "the request cannot be read; nothing was performed",
+            Self::Undecided => "nothing failed, but not everything was shown",
+            Self::Dirty => "something was left on the host and could not be removed",
+            Self::Interrupted(_) => "interrupted, after cleaning up",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Outcome::{Broken, Fail, Pass, Skip};
+
+    fn policy() -> Policy {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Policy {
+            name: "p".to_owned(),
+            require: names(&["a", "b"]),
+            recommend: names(&["nice"]),
+            any_of: vec![names(&["v1", "v2"])],
+        }
+    }
+
+    #[test]
+    fn each_outcome_leads_to_its_verdict() {
+        for (outcomes, verdict) in [
+            (&[("a", Pass), ("b", Pass)][..], Verdict::Certified),
+            (&[("a", Pass), ("b", Fail)], Verdict::NotCertified),
+            (&[("a", Broken), ("b", Fail)], Verdict::NotCertified),
+            (&[("a", Pass), ("b", Broken)], Verdict::Undecided),
+            (&[("a", Pass), ("b", Skip)], Verdict::Undecided),
+            (&[("a", Pass), ("nice", Skip)], Verdict::Certified),
+            (&[("a", Pass), ("nice", Fail)], Verdict::NotCertified),
+            (&[("v1", Skip), ("v2", Pass)], Verdict::Certified),
+            (
+                &[("a", Pass), ("v1", Skip), ("v2", Skip)],
+                Verdict::Undecided,
+            ),
+            (&[("a", Pass), ("unknown", Skip)], Verdict::Undecided),
+            (&[("nice", Skip)], Verdict::Undecided),
+            (&[], Verdict::Undecided),
+        ] {
+            assert_eq!(decide(&policy(), outcomes), verdict, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_dirty_host_counts_over_all_others() {
+        let code = |verdict, signal, dirty| ExitCode::of_run(verdict, signal, dirty).number();
+        assert_eq!(code(Verdict::Certified, None, false), 0);
+        assert_eq!(code(Verdict::NotCertified, None, false), 1);
+        assert_eq!(code(Verdict::Undecided, None, false), 3);
+        assert_eq!(code(Verdict::Certified, Some(Signal::SIGINT), false), 130);
+        assert_eq!(code(Verdict::Certified, Some(Signal::SIGTERM), false), 143);
+        assert_eq!(code(Verdict::NotCertified, Some(Signal::SIGINT), true), 4);
+    }
+}
