@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use nix::sys::utsname::UtsName;
 use procfs::ProcessCGroups;
 use procfs::process::{MountInfos, Process};
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,8 @@ impl Host {
         };
         let affinity = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
         Self {
-            kernel: text(names.as_ref().map(|names| names.release())),
-            machine: text(names.as_ref().map(|names| names.machine())),
+            kernel: text(names.as_ref().map(UtsName::release)),
+            machine: text(names.as_ref().map(UtsName::machine)),
             privilege: privilege(),
             cpus: affinity.map_or(1, |set| {
                 (0..nix::sched::CpuSet::count())

@@ -140,12 +140,15 @@ fn built_in(entry: &Entry, text: &str) -> Result<Stored, SnapshotError> {
     Ok(snapshot::parse(&Source::new(name, text))?)
 }
 
-/// By the numbers of the entries: what is to be performed, and recordings of what cannot be.
+/// Values by the numbers of their entries in the catalog.
+type Numbered<T> = Vec<(usize, T)>;
+
+/// What is to be performed, and recordings of what cannot be.
 fn tasks(
     catalog: &Catalog,
     host: &Host,
     only_needs: bool,
-) -> (Vec<(usize, Task)>, Vec<(usize, Recording)>) {
+) -> (Numbered<Task>, Numbered<Recording>) {
     let mut tasks = Vec::new();
     let mut unmet = Vec::new();
     for (number, entry) in catalog.entries.iter().enumerate() {

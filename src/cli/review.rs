@@ -26,7 +26,7 @@ impl Arguments {
             &self.paths
         };
         let folders: Vec<_> = paths.iter().map(|path| folder_of(path)).collect();
-        snapshot::pending(&folders).map_err(stop)
+        Ok(snapshot::pending(&folders)?)
     }
 }
 
@@ -39,8 +39,10 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn stop(error: SnapshotError) -> Stop {
-    Stop::invalid(format!("error: {error}"))
+impl From<SnapshotError> for Stop {
+    fn from(error: SnapshotError) -> Self {
+        Self::invalid(format!("error: {error}"))
+    }
 }
 
 /// Shows each session that waits and asks what to do with it.
@@ -97,21 +99,21 @@ pub fn reject(arguments: &Arguments) -> Result<(), Stop> {
 }
 
 fn accept_one(pending: &Pending) -> Result<(), Stop> {
-    let observed = pending.observed().map_err(stop)?;
-    snapshot::accept(pending, &observed.snapshot).map_err(stop)?;
+    let observed = pending.observed()?;
+    snapshot::accept(pending, &observed.snapshot)?;
     writeln!(anstream::stdout(), "accepted {}", pending.path.display())?;
     Ok(())
 }
 
 fn reject_one(pending: &Pending) -> Result<(), Stop> {
-    snapshot::reject(pending).map_err(stop)?;
+    snapshot::reject(pending)?;
     writeln!(anstream::stdout(), "rejected {}", pending.path.display())?;
     Ok(())
 }
 
 fn show(pending: &Pending, number: usize, all: usize) -> Result<String, Stop> {
-    let observed = pending.observed().map_err(stop)?;
-    let reviewed = pending.reviewed().map_err(stop)?;
+    let observed = pending.observed()?;
+    let reviewed = pending.reviewed()?;
     let (old, first_line, state) = match &reviewed {
         Some(stored) => (
             stored.snapshot.contents.as_str(),

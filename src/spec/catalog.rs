@@ -233,13 +233,11 @@ fn read_text(path: &Path) -> Result<String, CatalogError> {
     file.take(limit)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    String::from_utf8(bytes).or_else(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let at = text[..valid].chars().count();
         let source = Source::new(path.to_string_lossy(), text);
-        Err(CatalogError::Invalid(vec![
-            source.error(at..at + 1, "not UTF-8 here"),
-        ]))
+        CatalogError::Invalid(vec![source.error(at..at + 1, "not UTF-8 here")])
     })
 }

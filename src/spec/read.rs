@@ -169,7 +169,7 @@ impl Reader<'_> {
             .iter()
             .map(|item| {
                 let text = self.text(item, "a need")?;
-                self.in_line(item, text, |words| Need::parse(words))
+                self.in_line(item, text, Need::parse)
             })
             .collect()
     }

@@ -5,3 +5,31 @@ pub mod beneath;
 pub mod namespace;
 pub mod process;
 pub mod spawn;
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+
+/// The number of the mount that a file is on, as in /proc/self/mountinfo. statx(2), Linux 5.8
+///
+/// # Errors
+/// Those of statx(2); `EOPNOTSUPP` where the kernel does not tell.
+pub fn mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    // SAFETY: zero is valid for every field of statx.
+    let mut status: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is empty and ends with NUL; the result goes to a valid statx.
+    let result = unsafe {
+        libc::statx(
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            &raw mut status,
+        )
+    };
+    Errno::result(result)?;
+    match status.stx_mask & libc::STATX_MNT_ID {
+        0 => Err(Errno::EOPNOTSUPP),
+        _ => Ok(status.stx_mnt_id),
+    }
+}

@@ -107,3 +107,13 @@ impl FromStr for Kind {
 pub fn flags(kinds: &[Kind]) -> CloneFlags {
     kinds.iter().map(|kind| kind.flag()).collect()
 }
+
+/// Sets the NIS domain name of this UTS namespace.
+///
+/// # Errors
+/// Those of setdomainname(2).
+pub fn set_domain_name(name: &str) -> Result<(), nix::errno::Errno> {
+    // SAFETY: the pointer and the length are those of one string.
+    let result = unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) };
+    nix::errno::Errno::result(result).map(drop)
+}

@@ -164,14 +164,19 @@ verbs! {
     "cat" => cat::Cat,
     "cd" => cd::Cd,
     "chroot" => chroot::Chroot,
+    "df" => df::Df,
+    "domainname" => domainname::Domainname,
     "echo" => echo::Echo,
     "hostname" => hostname::Hostname,
     "ls" => ls::Ls,
     "mkdir" => mkdir::Mkdir,
+    "mount" => mount::Mount,
     "ps" => ps::Ps,
     "pwd" => pwd::Pwd,
     "readlink" => readlink::Readlink,
     "run" => run::Run,
+    "tree" => tree::Tree,
+    "umount" => umount::Umount,
     "uname" => uname::Uname,
     "unshare" => unshare::Unshare,
 }
@@ -260,6 +265,30 @@ fn option_error(error: &clap::Error, words: &[Word], end: &Words<'_>) -> LineErr
             let reason = std::error::Error::source(error)
                 .map_or_else(|| error.kind().to_string(), ToString::to_string);
             LineError::new(at(end), format!("`{wrong}`: {reason}"))
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::line::split;
+
+    /// Reads a line as the verb `V` would.
+    pub fn parse<V: Verb>(line: &str) -> Result<V, LineError> {
+        let words = split(line)?;
+        whole(&mut Words::new(&words, line.chars().count()))
+    }
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_alphabet() {
+        assert!(VERBS.is_sorted_by_key(|about| about.name));
+    }
+
+    #[test]
+    fn usage_begins_with_the_name() {
+        for about in VERBS {
+            assert!(about.usage.starts_with(about.name), "{}", about.name);
         }
     }
 }

@@ -45,15 +45,15 @@ pub fn main() -> ! {
     exit_now(0)
 }
 
-fn work(order: &Order, events: &mut Events) -> Result<(), Event> {
-    let cgroups = open_groups(order).map_err(Event::Unready)?;
-    let place = place::make().map_err(Event::Unready)?;
+fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
+    let cgroups = open_groups(order).map_err(unready)?;
+    let place = place::make().map_err(unready)?;
     for need in &order.assignment.needs {
         needs::probe(need).map_err(|failure| {
-            Event::Unmet(crate::plan::Unmet {
+            Box::new(Event::Unmet(crate::plan::Unmet {
                 need: need.clone(),
                 failure,
-            })
+            }))
         })?;
     }
     let _turn = (order.assignment.measures_cpu && !order.only_needs)
@@ -70,6 +70,10 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Event> {
     Ok(())
 }
 
+fn unready(failure: Failure) -> Box<Event> {
+    Box::new(Event::Unready(failure))
+}
+
 fn open_groups(order: &Order) -> Result<BTreeMap<String, OwnedFd>, Failure> {
     let open = |(controller, path): (&String, &std::path::PathBuf)| {
         let group =
@@ -80,7 +84,7 @@ fn open_groups(order: &Order) -> Result<BTreeMap<String, OwnedFd>, Failure> {
 }
 
 /// Waits until no other run on this host measures.
-fn turn(events: &mut Events) -> Result<Flock<OwnedFd>, Event> {
+fn turn(events: &mut Events) -> Result<Flock<OwnedFd>, Box<Event>> {
     let lock = inherited(CPU_LOCK);
     match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),
@@ -92,8 +96,12 @@ fn turn(events: &mut Events) -> Result<Flock<OwnedFd>, Event> {
     }
 }
 
-fn lock_failure(errno: Errno) -> Event {
-    Event::Unready(Failure::errno("flock", "the CPU lock", errno))
+fn lock_failure(errno: Errno) -> Box<Event> {
+    Box::new(Event::Unready(Failure::errno(
+        "flock",
+        "the CPU lock",
+        errno,
+    )))
 }
 
 /// The pipe to the parent. Children of the worker write to it as well, one process at a time.
