@@ -49,19 +49,25 @@ pub struct Line {
 /// snapshot has the header of the reviewed one.
 #[must_use]
 pub fn diff(expected: &str, observed: &str, first_line: usize) -> Diff {
-    // Each line ends in a newline, else the last one would differ when more follows.
-    let (expected, observed) = (normalise(expected) + "\n", normalise(observed) + "\n");
+    let (expected, observed) = (ended_lines(expected), ended_lines(observed));
     if expected == observed {
         return Diff { hunks: Vec::new() };
     }
     let text = TextDiff::configure()
         .algorithm(Algorithm::Patience)
+        .timeout(TIME_LIMIT)
         .diff_lines(&expected, &observed);
     let groups = text.grouped_ops(CONTEXT);
     let hunks = groups.iter().map(|ops| hunk(&text, ops, first_line));
     Diff {
         hunks: hunks.collect(),
     }
+}
+
+/// In normal form, but with each line ended: else the last one would differ when more follows.
+fn ended_lines(text: &str) -> String {
+    let text = normalise(text);
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 fn hunk(text: &TextDiff<'_, '_, '_, str>, ops: &[DiffOp], first_line: usize) -> Hunk {

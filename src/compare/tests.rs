@@ -10,6 +10,12 @@ fn equal_texts_differ_in_nothing() {
 }
 
 #[test]
+fn all_of_a_new_transcript_is_inserted() {
+    assert_eq!(diff("", "# pwd\n/", 5).plain(), "  5 + # pwd\n  6 + /\n");
+    assert_eq!(diff("/\n", "\n", 5).plain(), "5   - /\n");
+}
+
+#[test]
 fn a_change_is_shown_with_its_lines_in_the_file_and_its_step() {
     let observed = REVIEWED.replace("happy", "life").replace('8', "eight");
     let shown = "
