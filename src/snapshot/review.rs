@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::{Snapshot, SnapshotError, Stored, file};
@@ -34,30 +34,58 @@ impl Pending {
     }
 }
 
-/// All pending snapshots in these folders and those below, by path. Hidden folders and symbolic links are left out.
+/// All pending snapshots of these snapshots, and those in these folders and below, by path.
+///
+/// A snapshot may be named as it is reviewed or as it is pending. Hidden folders and symbolic links in folders are left out.
 ///
 /// # Errors
-/// A folder cannot be read.
-pub fn pending(folders: &[PathBuf]) -> Result<Vec<Pending>, SnapshotError> {
+/// There is no such file, or a folder cannot be read.
+pub fn pending(paths: &[PathBuf]) -> Result<Vec<Pending>, SnapshotError> {
     let mut found = Vec::new();
-    let mut folders = folders.to_vec();
-    while let Some(folder) = folders.pop() {
-        let failed = |error| SnapshotError::file(&folder, "read", error);
-        let mut below = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() && !is_hidden(&entry.file_name()) {
-                below.push(entry.path());
-            } else if kind.is_file() {
-                found.extend(reviewed_name(&entry.path()).map(|path| Pending { path }));
-            }
+    let mut folders = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            folders.push(path.clone());
+        } else {
+            found.extend(named(path)?);
         }
+    }
+    while let Some(folder) = folders.pop() {
+        let (below, pending) =
+            list(&folder).map_err(|error| SnapshotError::file(&folder, "read", error))?;
         folders.extend(below);
+        found.extend(pending);
     }
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// What is pending for one snapshot, if anything is.
+fn named(path: &Path) -> Result<Option<Pending>, SnapshotError> {
+    let reviewed = reviewed_name(path).unwrap_or_else(|| path.to_owned());
+    if file::pending_path(&reviewed).exists() {
+        return Ok(Some(Pending { path: reviewed }));
+    }
+    match fs::metadata(path) {
+        Ok(_) => Ok(None),
+        Err(error) => Err(SnapshotError::file(path, "read", error)),
+    }
+}
+
+/// The folders in a folder, and the pending snapshots.
+fn list(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<Pending>)> {
+    let (mut below, mut found) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() && !is_hidden(&entry.file_name()) {
+            below.push(entry.path());
+        } else if kind.is_file() {
+            found.extend(reviewed_name(&entry.path()).map(|path| Pending { path }));
+        }
+    }
+    Ok((below, found))
 }
 
 fn is_hidden(name: &OsStr) -> bool {
@@ -131,6 +159,22 @@ mod tests {
         let found = pending(&folders).unwrap();
         let paths: Vec<_> = found.into_iter().map(|pending| pending.path).collect();
         assert_eq!(paths, [at("a.snap"), at("b.snap"), at("below/c.snap")]);
+    }
+
+    #[test]
+    fn a_snapshot_may_be_named_by_either_of_its_files() {
+        let (folder, pending) = review();
+        let file = folder.path().join("x.snap.new");
+        for path in [&pending.path, &file] {
+            let found = super::pending(std::slice::from_ref(path)).unwrap();
+            assert_eq!(found, std::slice::from_ref(&pending));
+        }
+        reject(&pending).unwrap();
+        assert_eq!(
+            super::pending(std::slice::from_ref(&pending.path)).unwrap(),
+            []
+        );
+        assert!(super::pending(&[file]).is_err());
     }
 
     #[test]

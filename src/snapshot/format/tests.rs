@@ -58,6 +58,12 @@ fn what_is_no_text_snapshot_is_refused_with_its_line_and_a_remedy() {
             "must be `---`",
         ),
         (
+            " ---\nsource: a\n---\n",
+            "no header",
+            "chroot.snap:1:1",
+            "must be `---`",
+        ),
+        (
             legacy,
             "first format",
             "chroot.snap:1:1",
