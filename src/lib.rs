@@ -13,6 +13,7 @@ pub mod plan;
 pub mod policy;
 pub mod recording;
 pub mod report;
+pub mod results;
 pub mod session;
 pub mod snapshot;
 pub mod source;

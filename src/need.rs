@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::line::{LineError, Words};
-use crate::session::path::V1_CONTROLLERS;
+use crate::sys::cgroup::{V1_CONTROLLERS, V2_CONTROLLERS};
 use crate::sys::namespace::Kind;
 
 /// A need. Whether it is met is found out by doing, where the experiment would run.
@@ -37,11 +37,6 @@ const KINDS: [&str; 7] = [
     "program",
     "ipv6",
     "nftables",
-];
-
-/// The controllers of cgroup v2 in the kernel's cgroup-v2.rst.
-const V2_CONTROLLERS: [&str; 8] = [
-    "cpu", "cpuset", "hugetlb", "io", "memory", "misc", "pids", "rdma",
 ];
 
 /// The file systems that [`Need::Filesystem`] knows how to try.

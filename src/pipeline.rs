@@ -1,20 +1,20 @@
 //! The way of the data: specs, plan, recordings, transcripts, outcomes, verdict, report. It goes one way only.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
 use crate::host::Host;
-use crate::outcome::{Judgement, Outcome, judge};
+use crate::outcome::{Outcome, judge};
 use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
 use crate::recording::{End, Failure, Recording};
+use crate::results::{Performance, Results, Watch};
 use crate::snapshot::{self, Snapshot, SnapshotError, Stored};
 use crate::source::Source;
 use crate::spec::{Catalog, Entry, Spec};
-use crate::transcript::{Transcript, transcribe};
-use crate::verdict::{ExitCode, Verdict, decide};
+use crate::transcript::transcribe;
+use crate::verdict::{ExitCode, decide};
 use crate::worker::{Performed, Progress, Run, Task, perform};
 
 /// How a run is done.
@@ -23,42 +23,6 @@ pub struct Options {
     pub jobs: usize,
     /// Whether new and differing sessions are written beside the reviewed ones.
     pub write_pending: bool,
-}
-
-/// Everything about one experiment of a run.
-pub struct Performance<'c> {
-    /// Its spec.
-    pub entry: &'c Entry,
-    /// What happened.
-    pub recording: Recording,
-    /// What happened, as a session.
-    pub transcript: Transcript,
-    /// What became of it.
-    pub judgement: Judgement,
-    /// The snapshot that waits for a review.
-    pub pending: Option<PathBuf>,
-}
-
-/// Everything about a run.
-pub struct Results<'c> {
-    /// The experiments, in the order of the catalog.
-    pub performances: Vec<Performance<'c>>,
-    /// What they say about the host.
-    pub verdict: Verdict,
-    /// What was left on the host.
-    pub leftovers: Vec<String>,
-    /// The program's exit code.
-    pub exit: ExitCode,
-}
-
-/// What a run tells while it goes on.
-pub trait Watch {
-    /// A step of an experiment has begun.
-    fn step(&mut self, experiment: &str, step: &str);
-    /// Time has passed.
-    fn tick(&mut self);
-    /// An experiment has ended.
-    fn ended(&mut self, performance: &Performance<'_>);
 }
 
 /// Why nothing was performed.
@@ -209,34 +173,30 @@ fn finish<'c>(
         pending: None,
     };
     if options.write_pending {
-        performance.keep_pending();
+        keep_pending(&mut performance);
     }
     performance
 }
 
-impl Performance<'_> {
-    /// Writes the session beside the reviewed one when it is whole and differs; removes an older one when it agrees.
-    fn keep_pending(&mut self) {
-        let Some(path) = self.entry.snapshot_path() else {
-            return;
-        };
-        let kept = match (self.judgement.outcome, &self.recording.end) {
-            (Outcome::Pass, _) => snapshot::remove_pending(&path).map(|_| None),
-            (Outcome::Fail | Outcome::Broken, End::Completed) => {
-                let snapshot = Snapshot::new(
-                    self.entry.source_name(),
-                    &self.entry.spec.title,
-                    &self.transcript.text,
-                );
-                snapshot::write_pending(&path, &snapshot).map(Some)
-            }
-            _ => Ok(None),
-        };
-        match (kept, &mut self.judgement.reason) {
-            (Ok(pending), _) => self.pending = pending,
-            (Err(error), Some(reason)) => reason.text = format!("{}; {error}", reason.text),
-            (Err(_), None) => {}
+/// Writes the session beside the reviewed one when it is whole and differs; removes an older one when it agrees.
+fn keep_pending(performance: &mut Performance<'_>) {
+    let (entry, judgement) = (performance.entry, &mut performance.judgement);
+    let Some(path) = entry.snapshot_path() else {
+        return;
+    };
+    let kept = match (judgement.outcome, &performance.recording.end) {
+        (Outcome::Pass, _) => snapshot::remove_pending(&path).map(|_| None),
+        (Outcome::Fail | Outcome::Broken, End::Completed) => {
+            let text = &performance.transcript.text;
+            let snapshot = Snapshot::new(entry.source_name(), &entry.spec.title, text);
+            snapshot::write_pending(&path, &snapshot).map(Some)
         }
+        _ => Ok(None),
+    };
+    match (kept, &mut judgement.reason) {
+        (Ok(pending), _) => performance.pending = pending,
+        (Err(error), Some(reason)) => reason.text = format!("{}; {error}", reason.text),
+        (Err(_), None) => {}
     }
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::host::{Host, Privilege};
 use crate::need::Need;
 use crate::recording::Failure;
-use crate::session::path::UNIFIED;
 use crate::spec::{Spec, Step};
+use crate::sys::cgroup::UNIFIED;
 use crate::sys::namespace::Kind;
 
 /// One experiment on this host. The worker receives this value and no other.

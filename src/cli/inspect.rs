@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use serde_json::json;
+
 use super::select::Selection;
 use super::{Stop, print_json};
 use crate::host::{Host, Privilege};
@@ -26,7 +28,7 @@ pub struct ListArguments {
 pub struct PlanArguments {
     #[command(flatten)]
     selection: Selection,
-    /// Print what each worker would receive, as JSON; nothing is tried
+    /// As JSON, with what each worker would receive
     #[arg(long)]
     json: bool,
 }
@@ -95,19 +97,28 @@ pub fn lint(selection: &Selection) -> Result<(), Stop> {
 pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
     let catalog = arguments.selection.catalog()?;
     let host = Host::look();
-    if arguments.json {
-        let planned: Vec<_> = catalog
-            .entries
-            .iter()
-            .map(|entry| crate::plan::plan(&entry.spec, &host))
-            .collect();
-        print_json(&planned)?;
-        return Ok(ExitCode::Done);
-    }
     let recordings = pipeline::try_needs(&catalog, &host, super::run::default_jobs(&host))
         .map_err(|failure| {
             Stop::undecided(format!("error: cannot try anything here: {failure}"))
         })?;
+    if arguments.json {
+        let rows: Vec<_> = catalog
+            .entries
+            .iter()
+            .zip(&recordings)
+            .map(|(entry, recording)| {
+                let (state, why) = ready(recording);
+                json!({
+                    "experiment": recording.experiment,
+                    "state": state,
+                    "why": why,
+                    "plan": crate::plan::plan(&entry.spec, &host),
+                })
+            })
+            .collect();
+        print_json(&rows)?;
+        return Ok(ExitCode::Done);
+    }
     let width = recordings
         .iter()
         .map(|recording| recording.experiment.len())
@@ -115,7 +126,7 @@ pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
         .unwrap_or(0);
     let lines = recordings.iter().map(|recording| {
         let (word, why) = ready(recording);
-        format!("{word:5}  {:width$}  {why}", recording.experiment)
+        format!("{word:7}  {:width$}  {why}", recording.experiment)
             .trim_end()
             .to_owned()
             + "\n"
@@ -128,7 +139,7 @@ fn ready(recording: &Recording) -> (&'static str, String) {
     match &recording.end {
         End::Completed => ("run", String::new()),
         End::Unmet { need, failure } => ("skip", format!("needs {need}: {failure}")),
-        other => ("?", format!("{other:?}")),
+        other => ("unknown", format!("{other:?}")),
     }
 }
 

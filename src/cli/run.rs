@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::pipeline::{self, Options, RunError};
 use crate::policy::{DEFAULT, Policy};
 use crate::report::terminal::Terminal;
+use crate::results::Results;
 use crate::verdict::ExitCode;
 
 /// What `verify run` takes.
@@ -60,7 +61,7 @@ pub fn default_jobs(host: &Host) -> usize {
     host.cpus + 2
 }
 
-fn keep_recordings(folder: &std::path::Path, results: &pipeline::Results<'_>) -> Result<(), Stop> {
+fn keep_recordings(folder: &std::path::Path, results: &Results<'_>) -> Result<(), Stop> {
     let stop = |error: std::io::Error| {
         Stop::invalid(format!(
             "error: cannot write to {}: {error}",

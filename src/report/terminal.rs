@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::host::{Host, Privilege};
 use crate::outcome::Outcome;
-use crate::pipeline::{Performance, Results, Watch};
+use crate::results::{Performance, Results, Watch};
 use crate::verdict::Verdict;
 
 /// How long an experiment may take before the step that it is at is shown.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys::cgroup::{UNIFIED, V1_CONTROLLERS};
+
 /// Where a path starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,27 +29,6 @@ pub struct SpecPath {
     /// The rest, without `..`, relative.
     pub relative: PathBuf,
 }
-
-/// The name that stands for the cgroup v2 hierarchy where a controller of cgroup v1 is expected.
-pub const UNIFIED: &str = "unified";
-
-/// The controllers of cgroup v1 in cgroups(7).
-pub const V1_CONTROLLERS: [&str; 14] = [
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "devices",
-    "freezer",
-    "hugetlb",
-    "memory",
-    "misc",
-    "net_cls",
-    "net_prio",
-    "perf_event",
-    "pids",
-    "rdma",
-];
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 

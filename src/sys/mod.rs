@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod beneath;
+pub mod cgroup;
 pub mod namespace;
 pub mod process;
 pub mod spawn;
