@@ -4,8 +4,13 @@
 pub mod beneath;
 pub mod cgroup;
 pub mod namespace;
+pub mod netlink;
+pub mod netns;
+mod poll;
 pub mod process;
 pub mod spawn;
+#[cfg(test)]
+mod test_namespaces;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -1,0 +1,62 @@
+//! Waiting by the kernel's word.
+
+use super::*;
+use crate::sys::test_namespaces::in_own_namespaces;
+
+#[test]
+fn both_ends_are_ready_without_waiting_for_a_second() {
+    in_own_namespaces(|| {
+        let (mut here, mut there) = pair();
+        // Born with the same index on both sides: the case in which the kernel is in no hurry.
+        let (host, guest) = (here.link("host").unwrap(), there.link("guest").unwrap());
+        assert_eq!(host.index, guest.index);
+        here.set_up("host").unwrap();
+        let early = here.wait_operstate_up(&["host"], Instant::now());
+        let early = early.unwrap_err();
+        assert_eq!(
+            (early.errno, early.object.as_str()),
+            (Errno::ETIMEDOUT, "host")
+        );
+        assert_eq!(early.message.as_deref(), Some("its state is DOWN"));
+        there.set_up("guest").unwrap();
+        let started = Instant::now();
+        there.wait_operstate_up(&["guest"], soon()).unwrap();
+        here.wait_operstate_up(&["host"], soon()).unwrap();
+        let ready = started.elapsed();
+        assert!(ready < Duration::from_millis(500), "{ready:?}");
+    });
+}
+
+#[test]
+fn a_link_local_address_is_seen_while_it_is_still_tentative() {
+    in_own_namespaces(|| {
+        let (mut here, mut there) = pair();
+        there.set_up("guest").unwrap();
+        let none = there.wait_link_local("guest", Instant::now());
+        assert_eq!(none.unwrap_err().errno, Errno::ETIMEDOUT);
+        here.set_up("host").unwrap();
+        let guest = there.wait_link_local("guest", soon()).unwrap();
+        assert!(guest.is_link_local() && guest.is_tentative());
+        assert_eq!(
+            (guest.scope, guest.net.prefix_len()),
+            (AddressScope::Link, 64)
+        );
+    });
+}
+
+#[test]
+fn the_peer_is_gone_after_its_namespace() {
+    in_own_namespaces(|| {
+        let (mut here, there) = pair();
+        let index = here.link("host").unwrap().index;
+        here.subscribe_links().unwrap();
+        let error = here.wait_deleted(index, Instant::now()).unwrap_err();
+        assert_eq!(error.errno, Errno::ETIMEDOUT);
+        drop(there);
+        netns::delete(Path::new(RUN), "guestnet").unwrap();
+        here.wait_deleted(index, soon()).unwrap();
+        assert_eq!(here.link("host").unwrap_err().errno, Errno::ENODEV);
+        // Late, without an event: by asking.
+        here.wait_deleted(index, Instant::now()).unwrap();
+    });
+}

@@ -1,0 +1,42 @@
+//! Waiting for a file descriptor until a moment, see `ppoll(2)`.
+
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+/// Waits until `fd` has something to read or to report; false when `deadline` came first.
+///
+/// A signal does not end the wait. A deadline in the past still looks once.
+pub(crate) fn readable(fd: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        match ppoll(&mut fds, Some(TimeSpec::from_duration(left)), None) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn tells_data_from_the_deadline() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let soon = Instant::now() + Duration::from_millis(2);
+        assert_eq!(readable(reader.as_fd(), soon), Ok(false));
+        assert!(Instant::now() >= soon);
+        writer.write_all(b"x").unwrap();
+        assert_eq!(readable(reader.as_fd(), soon), Ok(true));
+    }
+}
