@@ -2,6 +2,7 @@
 
 mod addresses_and_routes;
 mod links;
+mod packet_filters;
 mod refusals;
 mod waits;
 
