@@ -3,6 +3,7 @@
 
 pub mod beneath;
 pub mod cgroup;
+pub mod icmp;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;
