@@ -41,7 +41,7 @@ fn folder_of(path: &Path) -> PathBuf {
 
 impl From<SnapshotError> for Stop {
     fn from(error: SnapshotError) -> Self {
-        Self::invalid(format!("error: {error}"))
+        Self::invalid(error.report())
     }
 }
 

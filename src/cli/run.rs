@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
     let results =
         pipeline::run(&catalog, &host, &policy, &options, &mut terminal).map_err(|error| {
             match error {
-                RunError::Snapshot(error) => Stop::invalid(format!("error: {error}")),
+                RunError::Snapshot(error) => Stop::invalid(error.report()),
                 RunError::Engine(failure) => {
                     Stop::undecided(format!("error: cannot perform anything here: {failure}"))
                 }

@@ -39,6 +39,15 @@ impl SnapshotError {
             error,
         }
     }
+
+    /// The whole message as a program prints it: with `error:` in front, which a malformed text says of itself.
+    #[must_use]
+    pub fn report(&self) -> String {
+        match self {
+            Self::Malformed(error) => error.to_string(),
+            Self::File { .. } => format!("error: {self}"),
+        }
+    }
 }
 
 impl From<SourceError> for SnapshotError {

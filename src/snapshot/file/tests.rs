@@ -92,6 +92,10 @@ fn text_that_is_not_utf8_is_refused_with_its_line() {
     let error = read(&path).unwrap_err().to_string();
     assert!(error.contains("x.snap:5:2"), "{error}");
     assert!(error.contains("not UTF-8"), "{error}");
+    let report = read(&path).unwrap_err().report();
+    assert_eq!(report.matches("error:").count(), 1, "{report}");
+    let report = read(folder.path()).unwrap_err().report();
+    assert_eq!(report.matches("error:").count(), 1, "{report}");
 }
 
 #[test]
