@@ -122,7 +122,7 @@ fn refuse_shell(character: char, at: usize) -> Result<(), LineError> {
         at..at + 1,
         format!("`{character}` is for a shell, and there is none"),
     )
-    .expected("outside quotes")
+    .expected("not outside quotes")
     .help(why))
 }
 

@@ -103,7 +103,13 @@ impl SourceError {
     /// The error as a person reads it, with colours if the terminal takes them.
     #[must_use]
     pub fn render(&self, colours: bool) -> String {
-        let bytes = self.source.byte(self.span.start)..self.source.byte(self.span.end);
+        let start = self.source.byte(self.span.start);
+        // Behind the end of a line stands its line break, and a caret below that would draw two lines.
+        let end = match self.source.text[start..].starts_with('\n') {
+            true => start,
+            false => self.source.byte(self.span.end),
+        };
+        let bytes = start..end;
         let snippet = Snippet::source(&self.source.text)
             .path(&self.source.name)
             .annotation(AnnotationKind::Primary.span(bytes).label(&self.label));

@@ -23,6 +23,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 
 /// A report that is written as the run goes on.
 pub struct Terminal {
+    heading: Option<String>,
     begun: Instant,
     working: BTreeMap<String, (Instant, String)>,
     live: bool,
@@ -30,7 +31,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Writes the heading.
+    /// Prepares the heading, which stands above the first line that there is.
     #[must_use]
     pub fn begin(host: &Host, experiments: usize) -> Self {
         let privilege = match &host.privilege {
@@ -39,11 +40,12 @@ impl Terminal {
             Privilege::User(user) => format!("user {user}"),
         };
         let layout = host.cgroups.layout();
-        put(&format!(
+        let heading = format!(
             "{DIM}Linux {} {}, {privilege}, cgroups {layout}: {experiments} experiments{DIM:#}\n\n",
             host.kernel, host.machine
-        ));
+        );
         Self {
+            heading: Some(heading),
             begun: Instant::now(),
             working: BTreeMap::new(),
             live: std::io::stderr().is_terminal(),
@@ -54,7 +56,7 @@ impl Terminal {
     /// Writes the closing lines.
     pub fn end(&mut self, results: &Results<'_>) {
         self.clear();
-        let mut text = String::from("\n");
+        let mut text = self.heading.take().unwrap_or_else(|| String::from("\n"));
         for leftover in &results.leftovers {
             let _ = writeln!(text, "{RED}left behind{RED:#}  {leftover}");
         }
@@ -128,7 +130,8 @@ impl Watch for Terminal {
     fn ended(&mut self, performance: &Performance<'_>) {
         self.clear();
         self.working.remove(&performance.entry.spec.experiment);
-        put(&experiment(performance));
+        let heading = self.heading.take().unwrap_or_default();
+        put(&format!("{heading}{}", experiment(performance)));
     }
 }
 

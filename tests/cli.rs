@@ -1,0 +1,309 @@
+//! The command line on good and bad input. Nothing here is performed, so nothing here needs root.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+const GOOD: &str = "experiment: good\ntitle: t\nsteps:\n  - pwd:\n";
+
+fn verify(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
+    command
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn answer(mut command: Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).to_string_lossy().into_owned()
+}
+
+fn expect_invalid(command: Command, words: &[&str]) {
+    let (code, stdout, stderr) = answer(command);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "`{word}` is not in:\n{stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// Each `fixtures/bad/NAME.yaml` has what `verify lint` says of it beside it. To make them anew:
+/// `for f in fixtures/bad/*.yaml; do verify lint $f 2> ${f%.yaml}.stderr; done`
+#[test]
+fn every_bad_spec_has_its_message() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = fs::read_dir(root.join("fixtures/bad"))
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
+    assert!(files.len() > 20);
+    for file in files {
+        let name = file.strip_prefix(root).unwrap().to_string_lossy();
+        let expected = fs::read_to_string(file.with_extension("stderr")).unwrap();
+        let (code, _, stderr) = answer(verify(&["lint", &name]));
+        assert_eq!((code, stderr.as_str()), (2, expected.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn all_wrong_specs_of_a_folder_are_reported_at_once() {
+    let bad = "experiment: NAME\ntitle: t\nsteps:\n  - mkdr: a\n";
+    let (a, b) = (bad.replace("NAME", "a"), bad.replace("NAME", "b"));
+    let folder = folder(&[("a.yaml", &a), ("b.yaml", &b), ("good.yaml", GOOD)]);
+    expect_invalid(
+        verify(&["lint", &path(&folder, "")]),
+        &["a.yaml:4:5", "b.yaml:4:5"],
+    );
+    expect_invalid(
+        verify(&["run", &path(&folder, "")]),
+        &["a.yaml:4:5", "b.yaml:4:5"],
+    );
+}
+
+#[test]
+fn two_experiments_of_one_name_are_refused() {
+    let folder = folder(&[("a/good.yaml", GOOD), ("b/good.yaml", GOOD)]);
+    let (a, b) = (path(&folder, "a"), path(&folder, "b"));
+    expect_invalid(
+        verify(&["run", &a, &b]),
+        &[
+            "two experiments are named `good`",
+            "a/good.yaml",
+            "b/good.yaml",
+        ],
+    );
+    let (code, stdout, _) = answer(verify(&["lint", &a, &a, &path(&folder, "a/good.yaml")]));
+    assert_eq!(code, 0, "the same file twice is one experiment");
+    assert!(stdout.contains("1 specs with 1 steps"), "{stdout}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = folder(&[("empty/readme.txt", ""), ("latin.yaml", "")]);
+    fs::write(folder.path().join("latin.yaml"), b"experiment: \xe4\n").unwrap();
+    fs::create_dir(folder.path().join("dir.yaml")).unwrap();
+    expect_invalid(
+        verify(&["lint", &path(&folder, "missing.yaml")]),
+        &["missing.yaml", "No such file"],
+    );
+    expect_invalid(
+        verify(&["lint", &path(&folder, "empty")]),
+        &["no specs in", "empty"],
+    );
+    expect_invalid(
+        verify(&["lint", &path(&folder, "dir.yaml")]),
+        &["no specs in", "dir.yaml"],
+    );
+    expect_invalid(
+        verify(&["lint", &path(&folder, "latin.yaml")]),
+        &["latin.yaml:1:13", "not UTF-8"],
+    );
+    expect_invalid(verify(&["lint", "/dev/zero.yaml"]), &["/dev/zero.yaml"]);
+    expect_invalid(verify(&["lint", "/dev/zero"]), &["/dev/zero", "bytes"]);
+}
+
+#[test]
+fn a_file_without_read_permission_is_named() {
+    if nix::unistd::geteuid().is_root() {
+        // Root reads everything: this is tried as an ordinary user, which needs no capability but being root.
+        return as_nobody();
+    }
+    let folder = folder(&[("good.yaml", GOOD)]);
+    fs::set_permissions(
+        folder.path().join("good.yaml"),
+        fs::Permissions::from_mode(0),
+    )
+    .unwrap();
+    expect_invalid(
+        verify(&["lint", &path(&folder, "good.yaml")]),
+        &["good.yaml", "Permission denied"],
+    );
+}
+
+fn as_nobody() {
+    use std::os::unix::process::CommandExt;
+    let folder = folder(&[("good.yaml", GOOD)]);
+    let binary = folder.path().join("verify");
+    fs::copy(env!("CARGO_BIN_EXE_verify"), &binary).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(
+        folder.path().join("good.yaml"),
+        fs::Permissions::from_mode(0),
+    )
+    .unwrap();
+    let mut command = std::process::Command::new(binary);
+    command
+        .args(["lint", &path(&folder, "good.yaml")])
+        .uid(65534)
+        .gid(65534);
+    expect_invalid(
+        Command::from_std(command),
+        &["good.yaml", "Permission denied"],
+    );
+}
+
+#[test]
+fn a_huge_spec_is_refused_at_once() {
+    let mut text = String::from(GOOD);
+    text.push_str(&"  - pwd:\n".repeat(1_200_000));
+    let folder = folder(&[("good.yaml", &text)]);
+    expect_invalid(
+        verify(&["lint", &path(&folder, "good.yaml")]),
+        &["good.yaml", "bytes"],
+    );
+}
+
+#[test]
+fn many_steps_are_refused() {
+    let text = format!("{GOOD}{}", "  - pwd:\n".repeat(100_000));
+    let folder = folder(&[("good.yaml", &text)]);
+    expect_invalid(
+        verify(&["lint", &path(&folder, "good.yaml")]),
+        &["more than 1000 steps"],
+    );
+}
+
+#[test]
+fn a_broken_snapshot_stops_a_run_before_it_begins_and_stays_as_it_is() {
+    for (text, words) in [
+        (
+            "---\nsource: x\n---\n# pwd\n<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n",
+            "conflict",
+        ),
+        ("no header\n", "header"),
+        ("", "good.snap"),
+        ("---\nsource: x\n", "good.snap"),
+    ] {
+        let folder = folder(&[("specs/good.yaml", GOOD), ("snapshots/good.snap", text)]);
+        expect_invalid(
+            verify(&["run", &path(&folder, "specs")]),
+            &["good.snap", words],
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join("snapshots/good.snap")).unwrap(),
+            text
+        );
+        assert!(!folder.path().join("snapshots/good.snap.new").exists());
+    }
+}
+
+#[test]
+fn wrong_arguments_say_what_is_right() {
+    expect_invalid(verify(&[]), &["Usage"]);
+    expect_invalid(verify(&["lnt"]), &["'lint'"]);
+    expect_invalid(verify(&["run", "--job", "1"]), &["--jobs"]);
+    expect_invalid(verify(&["run", "--jobs", "0"]), &["--jobs"]);
+    let (code, _, stderr) = answer(verify(&["run", "overlay-fs"]));
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("did you mean `overlayfs`"), "{stderr}");
+}
+
+#[test]
+fn help_version_schema_man_and_completions_are_printed() {
+    for (arguments, words) in [
+        (&["--help"][..], "Exit codes:"),
+        (&["run", "--help"], "--jobs"),
+        (&["--version"], "verify 0."),
+        (&["man"], ".TH verify"),
+        (&["completions", "bash"], "_verify()"),
+        (&["completions", "fish"], "complete -c verify"),
+        (&["list"], "overlayfs"),
+        (&["list", "--verbs"], "unshare"),
+        (&["lint"], "no error"),
+        (&["lint", "specs"], "no error"),
+        (&["explain", "overlayfs"], "mount -t overlay"),
+        (&["host"], "cgroups"),
+        (&["host", "--json"], "\"kernel\""),
+    ] {
+        let (code, stdout, stderr) = answer(verify(arguments));
+        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+        assert!(stdout.contains(words), "{arguments:?}: {stdout}");
+    }
+    let (_, schema, _) = answer(verify(&["schema"]));
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn nothing_waits_for_a_review_where_there_is_nothing() {
+    let folder = folder(&[("snapshots/good.snap", "---\nsource: x\n---\na\n")]);
+    let (code, stdout, _) = answer(verify(&["review", &path(&folder, "snapshots")]));
+    assert_eq!((code, stdout.as_str()), (0, "nothing waits for a review\n"));
+}
+
+#[test]
+fn sessions_are_shown_accepted_and_rejected_without_cargo() {
+    let new = "---\nsource: specs/good.yaml\ndescription: t\n---\n# pwd\n/root\n";
+    let files = [
+        ("snapshots/good.snap.new", new),
+        ("snapshots/other.snap.new", new),
+    ];
+    let folder = folder(&files);
+    let snapshots = path(&folder, "snapshots");
+    let (code, stdout, stderr) = answer(verify(&["review", &snapshots]));
+    assert_eq!(code, 3, "without a terminal nothing is accepted: {stderr}");
+    assert!(
+        stdout.contains("good.snap") && stdout.contains("# pwd"),
+        "{stdout}"
+    );
+    assert!(stderr.contains("verify accept"), "{stderr}");
+    fs::remove_file(folder.path().join("snapshots/other.snap.new")).unwrap();
+    assert_eq!(answer(verify(&["accept", &snapshots])).0, 0);
+    assert!(
+        fs::read_to_string(folder.path().join("snapshots/good.snap"))
+            .unwrap()
+            .contains("# pwd\n/root")
+    );
+    assert!(!folder.path().join("snapshots/good.snap.new").exists());
+    fs::write(folder.path().join("snapshots/good.snap.new"), new).unwrap();
+    assert_eq!(answer(verify(&["reject", &snapshots])).0, 0);
+    assert!(!folder.path().join("snapshots/good.snap.new").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
