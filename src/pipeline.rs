@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 
 use crate::host::Host;
-use crate::outcome::{Outcome, judge};
+use crate::outcome::judge;
 use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
 use crate::recording::{End, Failure, Recording};
@@ -184,14 +184,14 @@ fn keep_pending(performance: &mut Performance<'_>) {
     let Some(path) = entry.snapshot_path() else {
         return;
     };
-    let kept = match (judgement.outcome, &performance.recording.end) {
-        (Outcome::Pass, _) => snapshot::remove_pending(&path).map(|_| None),
-        (Outcome::Fail | Outcome::Broken, End::Completed) => {
+    let kept = match judgement.reason.as_ref().map(|reason| reason.code) {
+        None => snapshot::remove_pending(&path).map(|_| None),
+        Some("new-snapshot" | "differs") => {
             let text = &performance.transcript.text;
             let snapshot = Snapshot::new(entry.source_name(), &entry.spec.title, text);
             snapshot::write_pending(&path, &snapshot).map(Some)
         }
-        _ => Ok(None),
+        Some(_) => Ok(None),
     };
     match (kept, &mut judgement.reason) {
         (Ok(pending), _) => performance.pending = pending,

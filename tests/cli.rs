@@ -1,5 +1,7 @@
 //! The command line on good and bad input. Nothing here is performed, so nothing here needs root.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -139,7 +141,7 @@ fn a_file_without_read_permission_is_named() {
     let folder = folder(&[("good.yaml", GOOD)]);
     fs::set_permissions(
         folder.path().join("good.yaml"),
-        fs::Permissions::from_mode(0),
+        fs::Permissions::from_mode(0o0),
     )
     .unwrap();
     expect_invalid(
@@ -156,7 +158,7 @@ fn as_nobody() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(
         folder.path().join("good.yaml"),
-        fs::Permissions::from_mode(0),
+        fs::Permissions::from_mode(0o0),
     )
     .unwrap();
     let mut command = std::process::Command::new(binary);

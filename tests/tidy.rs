@@ -1,5 +1,7 @@
 //! The layout's rules: who may use whom, where `unsafe` may stand, what belongs together.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
