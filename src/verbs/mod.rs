@@ -163,10 +163,13 @@ macro_rules! verbs {
 verbs! {
     "cat" => cat::Cat,
     "cd" => cd::Cd,
+    "cgexec" => cgexec::Cgexec,
     "chroot" => chroot::Chroot,
     "df" => df::Df,
     "domainname" => domainname::Domainname,
     "echo" => echo::Echo,
+    "grep" => grep::Grep,
+    "hog" => hog::Hog,
     "hostname" => hostname::Hostname,
     "ls" => ls::Ls,
     "mkdir" => mkdir::Mkdir,
