@@ -1,0 +1,416 @@
+//! `verify run` on fixtures: what is performed, what is written, what the exit code says.
+//!
+//! Where no worker can be started these are ignored tests, with the reason, and not passed ones.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tempfile::TempDir;
+
+const HELLO: &str = "experiment: hello\ntitle: t\nsteps:\n  - echo: Hello > a\n  - cat: a\n";
+const SESSION: &str =
+    "---\nsource: specs/hello.yaml\ndescription: t\n---\n# echo Hello > a\n# cat a\nHello\n";
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let here = cannot_perform();
+    let root = nix::unistd::geteuid().is_root();
+    if let Some(why) = &here {
+        eprintln!("skipped: no worker can be started here: {why}");
+    } else if !root {
+        eprintln!("skipped: tests that mount or change the user need root");
+    }
+    let any: [(&str, fn()); 12] = [
+        ("a_reviewed_session_passes", a_reviewed_session_passes),
+        (
+            "a_new_session_waits_for_a_review",
+            a_new_session_waits_for_a_review,
+        ),
+        ("ci_writes_nothing", ci_writes_nothing),
+        (
+            "a_session_that_differs_fails_and_waits",
+            a_session_that_differs_fails_and_waits,
+        ),
+        (
+            "an_older_pending_session_goes_when_it_agrees",
+            an_older_pending_session_goes_when_it_agrees,
+        ),
+        (
+            "a_failed_step_is_shown_and_nothing_is_written",
+            a_failed_step_is_shown_and_nothing_is_written,
+        ),
+        (
+            "a_declared_failure_must_happen",
+            a_declared_failure_must_happen,
+        ),
+        (
+            "a_time_limit_is_not_about_the_host",
+            a_time_limit_is_not_about_the_host,
+        ),
+        ("links_do_not_lead_out", links_do_not_lead_out),
+        (
+            "an_unmet_need_is_skipped_with_its_reason",
+            an_unmet_need_is_skipped_with_its_reason,
+        ),
+        (
+            "a_reader_that_goes_away_does_not_end_the_run",
+            a_reader_that_goes_away_does_not_end_the_run,
+        ),
+        ("a_folder_may_have_any_name", a_folder_may_have_any_name),
+    ];
+    let as_root: [(&str, fn()); 5] = [
+        (
+            "an_ordinary_user_gets_an_honest_result",
+            an_ordinary_user_gets_an_honest_result,
+        ),
+        ("without_proc_nothing_panics", without_proc_nothing_panics),
+        (
+            "a_read_only_folder_keeps_its_snapshots",
+            a_read_only_folder_keeps_its_snapshots,
+        ),
+        (
+            "a_full_disk_keeps_its_snapshots",
+            a_full_disk_keeps_its_snapshots,
+        ),
+        (
+            "the_umask_and_the_locale_change_nothing",
+            the_umask_and_the_locale_change_nothing,
+        ),
+    ];
+    let trial = |name: &str, test: fn(), ignored: bool| {
+        Trial::test(name, move || Ok::<(), Failed>(test())).with_ignored_flag(ignored)
+    };
+    let mut trials: Vec<_> = any
+        .into_iter()
+        .map(|(name, test)| trial(name, test, here.is_some()))
+        .collect();
+    trials.extend(
+        as_root
+            .into_iter()
+            .map(|(name, test)| trial(name, test, here.is_some() || !root)),
+    );
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Why no experiment can be performed here, if that is so.
+fn cannot_perform() -> Option<String> {
+    let folder = project(HELLO, None);
+    let output = Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(["plan", "--json"])
+        .arg(specs(&folder))
+        .output()
+        .unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (rows[0]["state"] != "run")
+        .then(|| rows[0]["why"].to_string() + &String::from_utf8_lossy(&output.stderr))
+}
+
+/// A folder with `specs/hello.yaml` and, if there is one, its snapshot.
+fn project(spec: &str, snapshot: Option<&str>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("specs")).unwrap();
+    fs::create_dir(folder.path().join("snapshots")).unwrap();
+    fs::write(folder.path().join("specs/hello.yaml"), spec).unwrap();
+    if let Some(snapshot) = snapshot {
+        fs::write(folder.path().join("snapshots/hello.snap"), snapshot).unwrap();
+    }
+    folder
+}
+
+fn specs(folder: &TempDir) -> String {
+    folder.path().join("specs").to_string_lossy().into_owned()
+}
+
+fn pending(folder: &TempDir) -> Option<String> {
+    fs::read_to_string(folder.path().join("snapshots/hello.snap.new")).ok()
+}
+
+fn run(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
+    command.arg("run").arg(specs(folder)).env_remove("CI");
+    command
+}
+
+fn answer(command: &mut Command) -> (i32, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    assert!(!text.contains("panicked"), "{text}");
+    (status.code().unwrap_or(-1), text)
+}
+
+fn expect(command: &mut Command, code: i32, words: &[&str]) -> String {
+    let (found, text) = answer(command);
+    assert_eq!(found, code, "{text}");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in:\n{text}");
+    }
+    text
+}
+
+fn a_reviewed_session_passes() {
+    let folder = project(HELLO, Some(SESSION));
+    let text = expect(
+        &mut run(&folder),
+        0,
+        &["pass", "hello", "certified", "exit code 0"],
+    );
+    assert!(
+        !text.contains('\u{1b}'),
+        "no colours without a terminal: {text}"
+    );
+    assert_eq!(pending(&folder), None);
+}
+
+fn a_new_session_waits_for_a_review() {
+    let folder = project(HELLO, None);
+    expect(
+        &mut run(&folder),
+        3,
+        &["undecided", "no reviewed snapshot", "hello.snap.new"],
+    );
+    assert_eq!(pending(&folder).as_deref(), Some(SESSION));
+    expect(&mut run(&folder), 3, &["undecided"]);
+}
+
+fn ci_writes_nothing() {
+    let folder = project(HELLO, None);
+    expect(run(&folder).env("CI", "true"), 3, &["undecided"]);
+    assert_eq!(pending(&folder), None);
+}
+
+fn a_session_that_differs_fails_and_waits() {
+    let reviewed = SESSION.replace("\nHello\n", "\nHallo\n");
+    let folder = project(HELLO, Some(&reviewed));
+    expect(
+        &mut run(&folder),
+        1,
+        &[
+            "FAIL",
+            "not certified",
+            "Hallo",
+            "Hello",
+            "hello.yaml:5",
+            "# cat a",
+        ],
+    );
+    assert_eq!(pending(&folder).as_deref(), Some(SESSION));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("snapshots/hello.snap")).unwrap(),
+        reviewed
+    );
+}
+
+fn an_older_pending_session_goes_when_it_agrees() {
+    let folder = project(HELLO, Some(SESSION));
+    fs::write(folder.path().join("snapshots/hello.snap.new"), SESSION).unwrap();
+    expect(&mut run(&folder), 0, &["certified"]);
+    assert_eq!(pending(&folder), None);
+}
+
+fn a_failed_step_is_shown_and_nothing_is_written() {
+    let folder = project(
+        &HELLO.replace("- cat: a", "- cat: b\n  - pwd:"),
+        Some(SESSION),
+    );
+    expect(
+        &mut run(&folder),
+        1,
+        &[
+            "FAIL",
+            "cat: ENOENT: no such file or directory",
+            "1 more steps",
+        ],
+    );
+    assert_eq!(pending(&folder), None);
+}
+
+fn a_declared_failure_must_happen() {
+    let folder = project(&format!("{HELLO}    fails: ENOENT\n"), Some(SESSION));
+    expect(
+        &mut run(&folder),
+        1,
+        &["succeeded, but must fail with ENOENT"],
+    );
+    let other = HELLO.replace("cat: a", "cat: b") + "    fails: EPERM\n";
+    expect(
+        &mut run(&project(&other, Some(SESSION))),
+        1,
+        &["cat: ENOENT"],
+    );
+}
+
+fn a_time_limit_is_not_about_the_host() {
+    let slow = HELLO.replace("- cat: a", "- run: sleep 60\n    timeout: 100ms");
+    let folder = project(&slow, Some(SESSION));
+    expect(
+        &mut run(&folder),
+        3,
+        &["BROKEN", "not done after 0.100 s at `sleep 60`"],
+    );
+    let slow = format!(
+        "timeout: 100ms\n{}",
+        HELLO.replace("cat: a", "run: sleep 60")
+    );
+    expect(
+        &mut run(&project(&slow, Some(SESSION))),
+        3,
+        &["not done after 0.100 s"],
+    );
+}
+
+fn links_do_not_lead_out() {
+    let spec = "experiment: hello\ntitle: t\nsteps:\n  - run: ln -s /etc away\n  - cat: away/passwd\n    fails: EXDEV\n  - echo: a > away/verify\n    fails: EXDEV\n  - mkdir: away/verify\n    fails: EXDEV\n";
+    let folder = project(spec, None);
+    expect(&mut run(&folder), 3, &["no reviewed snapshot"]);
+    assert!(pending(&folder).unwrap().contains("cat: EXDEV: "));
+}
+
+fn an_unmet_need_is_skipped_with_its_reason() {
+    let spec = HELLO.replace("steps:", "needs: [program /no/such/program]\nsteps:");
+    expect(
+        &mut run(&project(&spec, Some(SESSION))),
+        3,
+        &[
+            "skip",
+            "needs program /no/such/program",
+            "ENOENT",
+            "undecided",
+        ],
+    );
+}
+
+fn a_reader_that_goes_away_does_not_end_the_run() {
+    let folder = project(HELLO, Some(SESSION));
+    let mut child = run(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(
+        (child.wait().unwrap().code(), stderr.as_str()),
+        (Some(0), "")
+    );
+}
+
+fn a_folder_may_have_any_name() {
+    let outer = project(HELLO, Some(SESSION));
+    let inner = outer.path().join("a b [c] ä");
+    fs::create_dir(&inner).unwrap();
+    for name in ["specs", "snapshots"] {
+        fs::rename(outer.path().join(name), inner.join(name)).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
+    expect(
+        command.arg("run").arg(inner.join("specs")),
+        0,
+        &["certified"],
+    );
+}
+
+/// The binary where everybody may execute it.
+fn binary_for_all() -> (TempDir, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = folder.path().join("verify");
+    fs::copy(env!("CARGO_BIN_EXE_verify"), &binary).unwrap();
+    (folder, binary)
+}
+
+fn an_ordinary_user_gets_an_honest_result() {
+    let (_keep, binary) = binary_for_all();
+    let (code, text) = answer(
+        Command::new(binary)
+            .arg("run")
+            .current_dir("/")
+            .env_remove("XDG_RUNTIME_DIR")
+            .uid(65534)
+            .gid(65534),
+    );
+    assert!(
+        matches!(code, 0 | 3),
+        "nothing fails for want of privilege: {text}"
+    );
+    assert!(text.contains("user 65534"), "{text}");
+    for line in text.lines().filter(|line| line.starts_with("skip")) {
+        assert!(
+            line.contains("ms") || text.contains("needs "),
+            "a skip has a reason: {text}"
+        );
+    }
+}
+
+/// A shell in a mount namespace of its own, which does `prepare` and then runs verify.
+fn in_mount_namespace(prepare: &str, folder: &TempDir) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec"]);
+    command
+        .arg(format!("{prepare}\nexec \"$0\" run \"$1\""))
+        .arg(env!("CARGO_BIN_EXE_verify"))
+        .arg(specs(folder));
+    command.current_dir(folder.path()).env_remove("CI");
+    command
+}
+
+fn without_proc_nothing_panics() {
+    let folder = project(HELLO, Some(SESSION));
+    let (code, text) = answer(&mut in_mount_namespace("umount -l /proc", &folder));
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("/proc"), "it says what is missing: {text}");
+}
+
+fn a_read_only_folder_keeps_its_snapshots() {
+    let reviewed = SESSION.replace("\nHello\n", "\nHallo\n");
+    let folder = project(HELLO, Some(&reviewed));
+    let prepare = "mount --bind . .; cd .; mount -o remount,ro,bind \"$PWD\"";
+    expect(
+        &mut in_mount_namespace(prepare, &folder),
+        1,
+        &["FAIL", "Read-only file system"],
+    );
+    assert_eq!(
+        fs::read_to_string(folder.path().join("snapshots/hello.snap")).unwrap(),
+        reviewed
+    );
+}
+
+fn a_full_disk_keeps_its_snapshots() {
+    let reviewed = SESSION.replace("\nHello\n", "\nHallo\n");
+    let folder = project(HELLO, Some(&reviewed));
+    let prepare = "mount -t tmpfs -o size=8k none snapshots; cat > snapshots/hello.snap; cat /dev/zero > snapshots/full 2>/dev/null || true";
+    let mut command = in_mount_namespace(prepare, &folder);
+    let snapshot = folder.path().join("reviewed");
+    fs::write(&snapshot, &reviewed).unwrap();
+    command.stdin(fs::File::open(snapshot).unwrap());
+    expect(&mut command, 1, &["FAIL", "Hallo", "No space left"]);
+}
+
+fn the_umask_and_the_locale_change_nothing() {
+    let (_keep, binary) = binary_for_all();
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "umask 077; LC_ALL=de_DE.UTF-8 TZ=Asia/Seoul PATH=/nowhere exec \"$0\" run",
+        ])
+        .arg(binary);
+    let (code, text) = answer(command.current_dir("/"));
+    assert!(matches!(code, 0 | 3), "{text}");
+}
