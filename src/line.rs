@@ -90,7 +90,7 @@ pub fn split(line: &str) -> Result<Vec<Word>, LineError> {
                 open.get_or_insert_with(|| Raw::at(at)).quoted = true;
                 quote = Some((character, at));
             }
-            (None, ' ') => words.extend(open.take().into_iter().flat_map(|raw| raw.finish(at))),
+            (None, ' ') => words.extend(open.take().map_or(Ok(Vec::new()), |raw| raw.finish(at))?),
             (None, _) => {
                 refuse_shell(character, at)?;
                 open.get_or_insert_with(|| Raw::at(at))
@@ -105,7 +105,7 @@ pub fn split(line: &str) -> Result<Vec<Word>, LineError> {
         ));
     }
     let end = line.chars().count();
-    words.extend(open.into_iter().flat_map(|raw| raw.finish(end)));
+    words.extend(open.map_or(Ok(Vec::new()), |raw| raw.finish(end))?);
     Ok(words)
 }
 
@@ -147,49 +147,51 @@ impl Raw {
         self.characters.push((character, quoted));
     }
 
-    fn finish(self, end: usize) -> Vec<Word> {
+    fn finish(self, end: usize) -> Result<Vec<Word>, LineError> {
         let span = self.start..end;
-        let quoted = self.quoted;
-        braces(&self.characters)
-            .into_iter()
-            .map(|text| Word {
-                text,
-                span: span.clone(),
-                quoted,
-            })
-            .collect()
+        let texts = alternatives(&self.characters).ok_or_else(|| {
+            LineError::new(span.clone(), "more than one `{a,b}` in a word")
+                .help("write the words out")
+        })?;
+        let word = |text| Word {
+            text,
+            span: span.clone(),
+            quoted: self.quoted,
+        };
+        Ok(texts.into_iter().map(word).collect())
     }
 }
 
-/// Expands the first `{a,b}` and, in what it expands to, the following ones.
-fn braces(characters: &[(char, bool)]) -> Vec<String> {
-    let literal = || vec![characters.iter().map(|(c, _)| c).collect()];
-    let position = |wanted: char, from: usize| {
-        (from..characters.len()).find(|&i| characters[i] == (wanted, false))
+/// The words that `before{a,b}after` stands for. One group a word is enough, and many would be as many words as 2 to the
+/// power of their number: `None`.
+fn alternatives(characters: &[(char, bool)]) -> Option<Vec<String>> {
+    let text = |part: &[(char, bool)]| part.iter().map(|(c, _)| c).collect::<String>();
+    let Some((open, close)) = group(characters, 0) else {
+        return Some(vec![text(characters)]);
     };
-    let Some(open) = position('{', 0) else {
-        return literal();
-    };
-    let Some(close) = position('}', open) else {
-        return literal();
-    };
-    let inner = &characters[open + 1..close];
-    if !inner.contains(&(',', false)) {
-        return literal();
+    if group(characters, close).is_some() {
+        return None;
     }
-    let before: String = characters[..open].iter().map(|(c, _)| c).collect();
-    let after = braces(&characters[close + 1..]);
-    inner
-        .split(|character| *character == (',', false))
-        .flat_map(|part| {
-            let part: String = part.iter().map(|(c, _)| c).collect();
-            after
-                .iter()
-                .map(move |after| (part.clone(), after))
-                .collect::<Vec<_>>()
-        })
-        .map(|(part, after)| format!("{before}{part}{after}"))
-        .collect()
+    let (before, after) = (text(&characters[..open]), text(&characters[close + 1..]));
+    let parts = characters[open + 1..close].split(|character| *character == (',', false));
+    let words = parts.map(|part| format!("{before}{}{after}", text(part)));
+    Some(words.collect())
+}
+
+/// The places of the braces of the first `{a,b}` outside quotes.
+fn group(characters: &[(char, bool)], from: usize) -> Option<(usize, usize)> {
+    let mut open = None;
+    let mut comma = false;
+    for (place, character) in characters.iter().enumerate().skip(from) {
+        match (character, open) {
+            (('{', false), _) => (open, comma) = (Some(place), false),
+            ((',', false), _) => comma = true,
+            (('}', false), Some(open)) if comma => return Some((open, place)),
+            (('}', false), _) => open = None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The words of a line, read from left to right by a verb's grammar.
@@ -346,7 +348,8 @@ mod tests {
     #[test]
     fn braces_are_expanded_as_in_a_shell() {
         assert_eq!(texts("-p root/{bin,lib}"), ["-p", "root/bin", "root/lib"]);
-        assert_eq!(texts("{a,b}{c,d}"), ["ac", "ad", "bc", "bd"]);
+        assert_eq!(texts("{a}x{b,c,}"), ["{a}xb", "{a}xc", "{a}x"]);
+        assert!(split(&"{a,b}".repeat(400)).is_err());
         assert_eq!(texts("{a} '{b,c}' {d"), ["{a}", "{b,c}", "{d"]);
     }
 
