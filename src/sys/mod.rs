@@ -3,6 +3,7 @@
 
 pub mod beneath;
 pub mod cgroup;
+pub mod cgroupfs;
 pub mod icmp;
 pub mod namespace;
 pub mod netlink;

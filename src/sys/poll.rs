@@ -11,10 +11,16 @@ use nix::sys::time::TimeSpec;
 ///
 /// A signal does not end the wait. A deadline in the past still looks once.
 pub(crate) fn readable(fd: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
+    ready(&mut [PollFd::new(fd, PollFlags::POLLIN)], deadline)
+}
+
+/// Waits until one of `fds` has what it is asked for; false when `deadline` came first.
+///
+/// A signal does not end the wait. A deadline in the past still looks once.
+pub(crate) fn ready(fds: &mut [PollFd<'_>], deadline: Instant) -> Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        match ppoll(&mut fds, Some(TimeSpec::from_duration(left)), None) {
+        match ppoll(fds, Some(TimeSpec::from_duration(left)), None) {
             Ok(ready) => return Ok(ready > 0),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),

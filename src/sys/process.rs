@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -126,6 +126,18 @@ pub fn die_with_parent() -> Result<(), Errno> {
 pub fn set_name(name: &str) -> Result<(), Errno> {
     let name = std::ffi::CString::new(name).map_err(|_| Errno::EINVAL)?;
     nix::sys::prctl::set_name(&name)
+}
+
+/// A descriptor for a process, readable when it has ended. It never stands for another one of the same number.
+///
+/// # Errors
+/// Those of pidfd_open(2); `ESRCH` when there is no such process.
+pub fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: no memory is passed.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let number = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EMFILE)?;
+    // SAFETY: the kernel has just made this descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Sends a signal to the process behind a pidfd.

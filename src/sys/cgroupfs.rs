@@ -1,0 +1,253 @@
+//! Cgroups as directories: the groups below one, the processes in them, and removing them. See cgroups(7).
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::beneath::errno_of;
+use super::poll::{readable, ready};
+use super::process::{pidfd_open, signal};
+
+/// How long to wait for a group without processes that the kernel does not let go yet.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
+
+/// The groups directly below `group`.
+///
+/// # Errors
+/// Those of stat(2) and getdents(2).
+pub fn groups_below(group: &Path) -> Result<Vec<PathBuf>, Errno> {
+    let links = fs::metadata(group)
+        .map_err(|error| errno_of(&error))?
+        .nlink();
+    // kernfs counts subdirectories in st_nlink; a group has dozens of files, which this saves listing.
+    if links == 2 {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(group).map_err(|error| errno_of(&error))?;
+    let groups = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(groups.map(|entry| entry.path()).collect())
+}
+
+/// Removes a group and those below it, and kills what is still in them.
+///
+/// The last process of a group may still be on its way out when its parent has seen its end: as long as the kernel
+/// says `EBUSY`, this waits for it, at most until `deadline`.
+///
+/// # Errors
+/// Those of rmdir(2): `EBUSY` after the deadline. That the group is not there is no error.
+pub fn remove(group: &Path, deadline: Instant) -> Result<(), Errno> {
+    loop {
+        match remove_empty(group) {
+            Err(Errno::EBUSY) if Instant::now() < deadline => {
+                let dying = kill(group);
+                wait_empty(group, &dying, deadline);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Removes a group without processes and those below it, the innermost first.
+fn remove_empty(group: &Path) -> Result<(), Errno> {
+    let remove = || match fs::remove_dir(group) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(|error| errno_of(&error)),
+    };
+    match remove() {
+        Err(Errno::EBUSY | Errno::ENOTEMPTY) => {}
+        result => return result,
+    }
+    for inner in groups_below(group).or_else(absent_is_empty)? {
+        remove_empty(&inner)?;
+    }
+    remove()
+}
+
+fn absent_is_empty(errno: Errno) -> Result<Vec<PathBuf>, Errno> {
+    match errno {
+        Errno::ENOENT => Ok(Vec::new()),
+        errno => Err(errno),
+    }
+}
+
+/// Kills all processes in a group and below it; gives the pidfds of those that had to be killed one by one.
+fn kill(group: &Path) -> Vec<OwnedFd> {
+    // A frozen process of cgroup v1 dies only when it is thawed.
+    write_existing(&group.join("freezer.state"), "THAWED");
+    // Since Linux 5.14, and in cgroup v2 only.
+    if write_existing(&group.join("cgroup.kill"), "1") {
+        return Vec::new();
+    }
+    let mut dying: Vec<OwnedFd> = processes(group)
+        .into_iter()
+        .filter_map(|pid| kill_member(group, pid))
+        .collect();
+    for inner in groups_below(group).unwrap_or_default() {
+        dying.extend(kill(&inner));
+    }
+    dying
+}
+
+fn kill_member(group: &Path, pid: Pid) -> Option<OwnedFd> {
+    let pidfd = pidfd_open(pid).ok()?;
+    // The number may have gone to another process before the pidfd was opened, not after.
+    if !processes(group).contains(&pid) {
+        return None;
+    }
+    signal(pidfd.as_fd(), Signal::SIGKILL).ok()?;
+    Some(pidfd)
+}
+
+/// The processes in a group, without those that this PID namespace does not show.
+fn processes(group: &Path) -> Vec<Pid> {
+    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let numbers = text.lines().filter_map(|line| line.parse::<i32>().ok());
+    numbers
+        .filter(|number| *number > 0)
+        .map(Pid::from_raw)
+        .collect()
+}
+
+fn write_existing(path: &Path, text: &str) -> bool {
+    let file = fs::OpenOptions::new().write(true).open(path);
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .is_ok()
+}
+
+/// Waits until the group may be empty: it says so itself in cgroup v2, its processes' pidfds do in v1.
+fn wait_empty(group: &Path, dying: &[OwnedFd], deadline: Instant) {
+    let pause = deadline.min(Instant::now() + BUSY_PAUSE);
+    let events = File::open(group.join("cgroup.events"));
+    match events {
+        Ok(events) if is_populated(&events) => wait_unpopulated(&events, deadline),
+        Err(_) if !dying.is_empty() => {
+            for pidfd in dying {
+                let _ = readable(pidfd.as_fd(), deadline);
+            }
+        }
+        // It has become empty since rmdir(2) looked, or it is busy for a reason that nothing tells of.
+        _ => drop(ready(&mut [], pause)),
+    }
+}
+
+/// The file's poll(2) reports `POLLPRI` for each change since it was last read.
+fn wait_unpopulated(events: &File, deadline: Instant) {
+    while is_populated(events) && Instant::now() < deadline {
+        let _ = ready(
+            &mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)],
+            deadline,
+        );
+    }
+}
+
+fn is_populated(events: &File) -> bool {
+    let mut text = [0; 128];
+    let length = events.read_at(&mut text, 0).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).contains("populated 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::wait::WaitStatus;
+
+    use super::super::process::{exit_now, split, wait};
+    use super::*;
+
+    /// A group of the unit tests' own in several hierarchies; none without the rights to it.
+    fn groups(name: &str) -> Vec<PathBuf> {
+        let name = format!("verify-unit-{name}-{}", std::process::id());
+        let folders = ["", "freezer", "pids", "cpu", "unified"];
+        let parents = folders.map(|folder| Path::new("/sys/fs/cgroup").join(folder));
+        let hierarchies = parents
+            .iter()
+            .filter(|parent| parent.join("cgroup.procs").exists());
+        let groups = hierarchies.map(|parent| parent.join(&name));
+        let groups: Vec<_> = groups
+            .filter(|group| fs::create_dir(group).is_ok())
+            .collect();
+        if groups.is_empty() {
+            eprintln!("skipped: no cgroup can be made here");
+        }
+        groups
+    }
+
+    /// A child that waits for a signal, in `group`.
+    fn child_in(group: &Path) -> Pid {
+        let Some(child) = split().unwrap() else {
+            nix::unistd::pause();
+            exit_now(0)
+        };
+        fs::write(group.join("cgroup.procs"), child.to_string()).unwrap();
+        child
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(2)
+    }
+
+    #[test]
+    fn a_group_is_removed_with_those_below_it() {
+        for group in groups("nested") {
+            assert_eq!(groups_below(&group), Ok(Vec::new()));
+            fs::create_dir_all(group.join("a/b")).unwrap();
+            fs::create_dir(group.join("c")).unwrap();
+            assert_eq!(groups_below(&group).unwrap().len(), 2);
+            assert_eq!(remove(&group, Instant::now()), Ok(()));
+            assert!(!group.exists());
+            assert_eq!(remove(&group, Instant::now()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_still_in_a_group_is_killed() {
+        for group in groups("killed") {
+            fs::create_dir(group.join("inner")).unwrap();
+            let children = [child_in(&group), child_in(&group.join("inner"))];
+            assert_eq!(remove(&group, soon()), Ok(()), "{}", group.display());
+            for child in children {
+                let killed = WaitStatus::Signaled(child, Signal::SIGKILL, false);
+                assert_eq!(wait(child), Ok(killed));
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_process_is_killed_too() {
+        for group in groups("frozen") {
+            let child = child_in(&group);
+            let frozen = write_existing(&group.join("freezer.state"), "FROZEN")
+                || write_existing(&group.join("cgroup.freeze"), "1");
+            assert_eq!(
+                remove(&group, soon()),
+                Ok(()),
+                "{} {frozen}",
+                group.display()
+            );
+            wait(child).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_left_the_group_is_spared() {
+        for group in groups("spared") {
+            let child = child_in(&group);
+            assert!(processes(&group).contains(&child));
+            let parent = group.parent().unwrap();
+            fs::write(parent.join("cgroup.procs"), child.to_string()).unwrap();
+            assert!(kill_member(&group, child).is_none());
+            assert_eq!(remove(&group, soon()), Ok(()));
+            nix::sys::signal::kill(child, Signal::SIGTERM).unwrap();
+            let ended = WaitStatus::Signaled(child, Signal::SIGTERM, false);
+            assert_eq!(wait(child), Ok(ended));
+        }
+    }
+}
