@@ -62,7 +62,7 @@ pub fn run<'c>(
     }
     let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     let (interrupted, leftovers) =
-        perform_all(tasks, options.jobs, &mut |progress| match progress {
+        perform_all(tasks, host, options.jobs, &mut |progress| match progress {
             Progress::Step(task, step) => {
                 watch.step(&catalog.entries[numbers[task]].spec.experiment, step)
             }
@@ -82,7 +82,7 @@ pub fn try_needs(catalog: &Catalog, host: &Host, jobs: usize) -> Result<Vec<Reco
     let (tasks, unmet) = tasks(catalog, host, true);
     let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     let mut recordings: BTreeMap<usize, Recording> = unmet.into_iter().collect();
-    perform_all(tasks, jobs, &mut |progress| {
+    perform_all(tasks, host, jobs, &mut |progress| {
         if let Progress::Ended(task, recording) = progress {
             recordings.insert(numbers[task], recording.clone());
         }
@@ -146,13 +146,15 @@ fn unmet_recording(spec: &Spec, unmet: Unmet) -> Recording {
 
 fn perform_all(
     tasks: Vec<Task>,
+    host: &Host,
     jobs: usize,
     watch: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(Option<Signal>, Vec<String>), Failure> {
     if tasks.is_empty() {
         return Ok((None, Vec::new()));
     }
-    let run = Run::begin()?;
+    let steps = tasks.iter().flat_map(|task| &task.assignment.steps);
+    let run = Run::begin(host, steps)?;
     let Performed { interrupted, .. } = perform(&run, tasks, jobs, watch)?;
     Ok((interrupted, run.end()))
 }

@@ -1,14 +1,24 @@
 //! Performing experiments: one worker process for each, in namespaces of its own.
 //!
 //! `parent` starts workers, listens to them and ends them; `child` is what runs in one; `message` is what they say to
-//! each other; `run` is what a run leaves on the host while it lasts, and how that is found when a run was killed.
+//! each other.
+//!
+//! `run` is what a run holds on the host while it lasts, and that nothing of it is left: `state` has its directory and
+//! lock, `group` its cgroups; `janitor` cleans up after a run that is killed, `reap` at the next start, and `inventory`
+//! compares the host after a run with what it was before.
 
 pub mod child;
+mod group;
+mod inventory;
+mod janitor;
 pub mod message;
 mod needs;
 mod parent;
 mod place;
+mod reap;
 mod run;
+mod signals;
+mod state;
 
 pub use parent::{Performed, Progress, Task, perform};
 pub use run::Run;

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::pipe2;
 
+use super::group::Groups;
 use super::message::{Event, Order};
 use super::run::Run;
+use super::signals::Signals;
 use crate::plan::Assignment;
 use crate::recording::{End, Failure, Recording, StepRecord};
 use crate::session::Flow;
@@ -72,7 +73,7 @@ pub fn perform(
     jobs: usize,
     watch: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Performed, Failure> {
-    let signals = Signals::take()?;
+    let signals = run.signals();
     let mut recordings: Vec<Option<Recording>> = tasks.iter().map(|_| None).collect();
     let mut fleet = Fleet {
         run,
@@ -92,7 +93,7 @@ pub fn perform(
         if fleet.working.is_empty() {
             break;
         }
-        let ready = fleet.wait(&signals)?;
+        let ready = fleet.wait(signals)?;
         if ready.signal && interrupted.is_none() {
             interrupted = signals.read();
             fleet
@@ -113,39 +114,6 @@ pub fn perform(
         recordings: recordings.into_iter().flatten().collect(),
         interrupted,
     })
-}
-
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, until it is dropped.
-struct Signals {
-    file: SignalFd,
-    before: SigSet,
-}
-
-impl Signals {
-    fn take() -> Result<Self, Failure> {
-        let fail = |call: &'static str| move |errno| Failure::errno(call, "", errno);
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            set.add(signal);
-        }
-        let before = set
-            .thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)
-            .map_err(fail("sigprocmask"))?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let file = SignalFd::with_flags(&set, flags).map_err(fail("signalfd"))?;
-        Ok(Self { file, before })
-    }
-
-    fn read(&self) -> Option<Signal> {
-        let information = self.file.read_signal().ok()??;
-        Signal::try_from(i32::try_from(information.ssi_signo).ok()?).ok()
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        let _ = self.before.thread_set_mask();
-    }
 }
 
 struct Fleet<'r> {
@@ -173,7 +141,7 @@ impl Fleet<'_> {
                 false => match Worker::start(self.run, number, &task) {
                     Ok(worker) => self.working.push(worker),
                     Err(failure) => {
-                        failed.push((number, not_performed(&task, unstarted(&task, failure))))
+                        failed.push((number, not_performed(&task, unstarted(&task, failure))));
                     }
                 },
             }
@@ -199,7 +167,7 @@ impl Fleet<'_> {
     }
 
     fn wait(&self, signals: &Signals) -> Result<Ready, Failure> {
-        let mut fds = vec![PollFd::new(signals.file.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         for worker in &self.working {
             // A negative descriptor would do for a closed pipe, but PollFd has none: the pidfd stands in.
             let events = worker
@@ -252,9 +220,8 @@ impl Fleet<'_> {
 
     fn collect(&mut self, dead: &[usize]) -> Vec<(usize, Recording)> {
         let ended = dead.iter().rev().map(|place| self.working.remove(*place));
-        let run = self.run;
         ended
-            .map(|worker| (worker.number, worker.finish(run)))
+            .map(|worker| (worker.number, worker.finish()))
             .collect()
     }
 
@@ -306,7 +273,7 @@ struct Worker {
     measures_cpu: bool,
     process: Spawned,
     _lifeline: OwnedFd,
-    groups: BTreeMap<String, PathBuf>,
+    groups: Groups,
     steps: Vec<(usize, Step)>,
     timeout: Duration,
     events: Option<File>,
@@ -321,22 +288,13 @@ struct Worker {
 
 impl Worker {
     fn start(run: &Run, number: usize, task: &Task) -> Result<Self, Failure> {
-        let groups = run.make_groups(&task.assignment)?;
-        Self::spawn(run, number, task, &groups).inspect_err(|_| drop(run.remove_groups(&groups)))
-    }
-
-    fn spawn(
-        run: &Run,
-        number: usize,
-        task: &Task,
-        groups: &BTreeMap<String, PathBuf>,
-    ) -> Result<Self, Failure> {
         let assignment = &task.assignment;
+        let groups = run.make_groups(assignment)?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::errno("pipe2", "", errno));
         let (events, events_writer) = pipe()?;
         let (lifeline_reader, lifeline) = pipe()?;
         nonblocking(&events)?;
-        let order = order_file(task, groups)?;
+        let order = order_file(task, groups.paths())?;
         let cpu_lock = assignment
             .measures_cpu
             .then(|| run.cpu_lock())
@@ -360,7 +318,7 @@ impl Worker {
             measures_cpu: assignment.measures_cpu,
             process,
             _lifeline: lifeline,
-            groups: groups.clone(),
+            groups,
             steps: numbered(&assignment.steps),
             timeout: assignment.timeout,
             events: Some(events.into()),
@@ -494,7 +452,7 @@ impl Worker {
     }
 
     /// The worker is dead, and with it everything in its PID namespace.
-    fn finish(mut self, run: &Run) -> Recording {
+    fn finish(mut self) -> Recording {
         self.listen();
         let status = process::wait(self.process.pid);
         let before_exec = self.process.failed_before_exec();
@@ -516,15 +474,15 @@ impl Worker {
         self.recording.end = end;
         self.recording.duration_us =
             u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.recording.leftovers = run.remove_groups(&self.groups);
+        self.recording.leftovers = self.groups.remove();
         self.recording
     }
 }
 
-fn order_file(task: &Task, groups: &BTreeMap<String, PathBuf>) -> Result<OwnedFd, Failure> {
+fn order_file(task: &Task, cgroups: BTreeMap<String, PathBuf>) -> Result<OwnedFd, Failure> {
     let order = Order {
         assignment: task.assignment.clone(),
-        cgroups: groups.clone(),
+        cgroups,
         only_needs: task.only_needs,
     };
     let bytes = serde_json::to_vec(&order)

@@ -11,10 +11,24 @@ use nix::sys::stat::{Mode, umask};
 use crate::recording::Failure;
 
 /// The host name that every experiment starts with, that of the tutorial.
-const HOSTNAME: &str = "docker1";
+pub const HOSTNAME: &str = "docker1";
 
 /// Folders on which the scratch file system may be mounted; one of them exists almost everywhere.
 const MOUNT_POINTS: [&str; 5] = ["/run", "/tmp", "/mnt", "/var", "/dev"];
+
+/// What mountinfo gives as the source of the scratch file system.
+pub const SOURCE: &str = "verify";
+
+const SCRATCH: &str = "scratch";
+const NETNS: &str = "netns";
+
+/// Whether a path lies in a scratch directory, which no mount table but the worker's should show.
+#[must_use]
+pub fn holds(path: &Path) -> bool {
+    MOUNT_POINTS
+        .iter()
+        .any(|folder| path.starts_with(Path::new(folder).join(SCRATCH)))
+}
 
 /// What [`make`] has made.
 pub struct Place {
@@ -36,7 +50,7 @@ pub fn make() -> Result<Place, Failure> {
     set(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
     mount_proc()?;
     let root = mount_scratch()?;
-    let (scratch, netns) = (root.join("scratch"), root.join("netns"));
+    let (scratch, netns) = (root.join(SCRATCH), root.join(NETNS));
     for folder in [&scratch, &netns] {
         std::fs::create_dir(folder)
             .map_err(|error| Failure::io("mkdir", folder.display(), &error))?;
@@ -92,11 +106,9 @@ fn mount_scratch() -> Result<PathBuf, Failure> {
     if existing.is_none() {
         std::fs::create_dir(target).map_err(|error| Failure::io("mkdir", target, &error))?;
     }
-    set(
-        Some("tmpfs"),
-        target,
-        Some("mode=0755,size=64m"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-    )?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let options = Some("mode=0755,size=64m");
+    mount(Some(SOURCE), target, Some("tmpfs"), flags, options)
+        .map_err(|errno| Failure::errno("mount", target, errno))?;
     Ok(PathBuf::from(target))
 }

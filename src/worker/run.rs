@@ -1,42 +1,66 @@
-//! What a run leaves on the host while it lasts: a directory with a lock, and cgroups.
+//! A run: what it holds on the host while it lasts, and that nothing of it is left.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::cell::OnceCell;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 
+use super::group::{self, Groups};
+use super::inventory::{Inventory, Mine};
+use super::janitor::Janitor;
+use super::reap::reap;
+use super::signals::Signals;
+use super::state::{self, Found, Locked, RunName, candidates, lock};
+use crate::host::{Cgroups, Host};
 use crate::plan::Assignment;
 use crate::recording::Failure;
+use crate::spec::Step;
+use crate::sys::process::memory_file;
 
-/// The prefix of every cgroup that verify makes; the run's name follows.
-pub const PREFIX: &str = "verify-";
+/// How often a directory is made again that other runs have removed before it was locked.
+const ATTEMPTS: usize = 32;
 
 /// A run that is going on. Its lock says so to other runs, and workers share it: it is free when all are dead.
+///
+/// From its beginning to its end SIGINT, SIGTERM and SIGHUP do not kill the process.
 pub struct Run {
-    name: String,
-    state: PathBuf,
-    lock: Flock<File>,
+    /// `None` on a host without any place for it: then nothing can be found after a SIGKILL but cgroups.
+    directory: Option<PathBuf>,
+    lock: File,
+    janitor: OnceCell<Janitor>,
+    signals: Signals,
+    cgroups: Cgroups,
+    before: Inventory,
+    mine: Mine,
+    /// What earlier runs have left and could not be removed.
+    stale: Vec<String>,
 }
 
 impl Run {
-    /// Begins a run: makes its directory and takes its lock.
+    /// Begins a run: removes what dead runs have left, makes its own directory and takes its lock.
+    ///
+    /// The words of `steps` tell apart what the run makes on the host from what another program makes meanwhile.
     ///
     /// # Errors
-    /// Nowhere can a directory be made.
-    pub fn begin() -> Result<Self, Failure> {
-        let state = state_directory()?;
-        let name = format!("{:x}-{:x}", std::process::id(), nanoseconds());
-        let own = state.join(&name);
-        let fail =
-            |call: &'static str, error: &std::io::Error| Failure::io(call, own.display(), error);
-        std::fs::create_dir(&own).map_err(|error| fail("mkdir", &error))?;
-        let file = File::create(own.join("lock")).map_err(|error| fail("open", &error))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| Failure::errno("flock", own.display(), errno))?;
-        Ok(Self { name, state, lock })
+    /// A directory that somebody else has made stands where its own should be and there is no other place; those of
+    /// signalfd(2).
+    pub fn begin<'a>(host: &Host, steps: impl Iterator<Item = &'a Step>) -> Result<Self, Failure> {
+        let signals = Signals::take()?;
+        let stale = reap(&host.cgroups);
+        let before = Inventory::take(&host.cgroups);
+        let (name, directory, lock) = make_directory(&candidates())?;
+        Ok(Self {
+            directory,
+            lock,
+            janitor: OnceCell::new(),
+            signals,
+            cgroups: host.cgroups.clone(),
+            before,
+            mine: Mine::new(name, steps),
+            stale,
+        })
     }
 
     /// The lock, for the workers.
@@ -45,97 +69,187 @@ impl Run {
         self.lock.as_fd()
     }
 
-    /// The lock that all runs on this host share, so that one at a time measures.
+    /// The signals that ask it to end.
+    #[must_use]
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// The file whose lock all runs on this host share, so that one at a time measures.
     ///
     /// # Errors
     /// Those of open(2).
     pub fn cpu_lock(&self) -> Result<File, Failure> {
-        let path = self.state.join("cpu.lock");
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| Failure::io("open", path.display(), &error))
+        let Some(state) = self.directory.as_deref().and_then(Path::parent) else {
+            return memory_lock();
+        };
+        // Nobody removes it while this run's directory is in it.
+        state::open(state).map_err(|error| Failure::io("open", state.display(), &error))
     }
 
     /// Makes the experiment's own group of each controller that it needs.
     ///
     /// # Errors
-    /// Those of mkdir(2); what was made before is removed again.
-    pub fn make_groups(
-        &self,
-        assignment: &Assignment,
-    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let mut groups = BTreeMap::new();
-        for (controller, parent) in &assignment.cgroups {
-            let group = parent.join(format!("{PREFIX}{}-{}", self.name, assignment.experiment));
-            if let Err(error) = std::fs::create_dir(&group) {
-                self.remove_groups(&groups);
-                return Err(Failure::io("mkdir", group.display(), &error));
-            }
-            groups.insert(controller.clone(), group);
+    /// Those of mkdir(2) and flock(2); what was made before is removed again.
+    pub fn make_groups(&self, assignment: &Assignment) -> Result<Groups, Failure> {
+        if assignment.cgroups.is_empty() {
+            return Ok(Groups::default());
         }
-        Ok(groups)
+        if let (Some(directory), None) = (&self.directory, self.janitor.get())
+            && let Some(janitor) = Janitor::start(directory)
+        {
+            self.janitor.get_or_init(|| janitor);
+        }
+        let name = group::name(&self.mine.run, &assignment.experiment);
+        Groups::make(&name, &assignment.cgroups, self.directory.as_deref())
     }
 
-    /// Removes groups whose processes are all dead; gives those that could not be removed.
-    pub fn remove_groups(&self, groups: &BTreeMap<String, PathBuf>) -> Vec<String> {
-        let left = groups
-            .values()
-            .filter_map(|group| remove_tree(group).err().map(|errno| (group, errno)));
-        left.map(|(group, errno)| format!("cgroup {}: {errno}", group.display()))
-            .collect()
-    }
-
-    /// Ends the run: removes its directory. Gives what could not be removed.
+    /// Ends the run and compares the host with what it was before. Every worker must be dead and every group removed.
+    ///
+    /// Gives what was left, each as a sentence.
     #[must_use]
-    pub fn end(self) -> Vec<String> {
-        let own = self.state.join(&self.name);
-        match std::fs::remove_dir_all(&own) {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![format!("directory {}: {error}", own.display())],
+    pub fn end(mut self) -> Vec<String> {
+        self.tidy();
+        let mut left = std::mem::take(&mut self.stale);
+        left.extend(Inventory::take(&self.cgroups).left(&self.before, &self.mine));
+        left
+    }
+
+    /// Removes its directory, last of all that the janitor would remove. The directory stays when it has the record of
+    /// a group that could not be removed: the next start tries again.
+    fn tidy(&mut self) {
+        if let Some(directory) = self.directory.take() {
+            state::remove_empty(&directory);
+        }
+        if let Some(janitor) = self.janitor.take() {
+            janitor.dismiss();
         }
     }
 }
 
-/// Removes a group and those below it.
-fn remove_tree(group: &std::path::Path) -> Result<(), Errno> {
-    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&entry.path())?;
-        }
-    }
-    match std::fs::remove_dir(group) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(crate::sys::beneath::errno_of(&error))
-        }
-        _ => Ok(()),
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.tidy();
     }
 }
 
-fn state_directory() -> Result<PathBuf, Failure> {
-    let user = nix::unistd::geteuid();
-    let candidates = if user.is_root() {
-        vec![PathBuf::from("/run/verify"), PathBuf::from("/tmp/verify")]
-    } else {
-        let own =
-            std::env::var_os("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("verify"));
-        own.into_iter()
-            .chain([PathBuf::from(format!("/tmp/verify-{user}"))])
-            .collect()
-    };
-    let mut failure = Failure::errno("mkdir", "/run/verify", Errno::ENOENT);
-    for folder in candidates {
-        match std::fs::create_dir_all(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) => failure = Failure::io("mkdir", folder.display(), &error),
+/// Makes the directory in the first place that has one to give, and locks it.
+fn make_directory(states: &[PathBuf]) -> Result<(RunName, Option<PathBuf>, File), Failure> {
+    let mut refused = None;
+    for state in states {
+        match make_in(state) {
+            Ok((name, directory, lock)) => return Ok((name, Some(directory), lock)),
+            // No such folder, a read-only or full file system: the next one may do.
+            Err(NotHere::Unfit) => {}
+            Err(NotHere::Unusable(failure)) => refused = refused.or(Some(failure)),
         }
     }
-    Err(failure)
+    match refused {
+        Some(failure) => Err(failure),
+        None => Ok((RunName::new(), None, memory_lock()?)),
+    }
 }
 
-fn nanoseconds() -> u128 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_nanos())
+/// Why a state directory is not used.
+enum NotHere {
+    /// It cannot be made, or nothing can be made in it.
+    Unfit,
+    /// It must not be trusted.
+    Unusable(Failure),
+}
+
+fn make_in(state: &Path) -> Result<(RunName, PathBuf, File), NotHere> {
+    for _ in 0..ATTEMPTS {
+        if state::make_private(state).is_err_and(|errno| errno != Errno::EEXIST) {
+            return Err(NotHere::Unfit);
+        }
+        match state::look(state) {
+            Found::Own => state::close_to_others(state),
+            // The last run has removed it just now, as it does with its own directory.
+            Found::Absent => continue,
+            Found::Unusable(failure) => return Err(NotHere::Unusable(failure)),
+        }
+        let name = RunName::new();
+        let directory = state.join(name.as_str());
+        match state::make_private(&directory) {
+            Ok(()) => {}
+            Err(Errno::ENOENT) => continue,
+            Err(_) => return Err(NotHere::Unfit),
+        }
+        // Another run that begins may take it for that of a dead one, before it is locked, and remove it.
+        if let Ok(Locked::Taken(lock)) = lock(&directory) {
+            return Ok((name, directory, lock));
+        }
+    }
+    Err(NotHere::Unfit)
+}
+
+/// A lock that only the workers of this run know.
+fn memory_lock() -> Result<File, Failure> {
+    memory_file(&[])
+        .map(File::from)
+        .map_err(|errno| Failure::errno("memfd_create", "", errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_directory_is_made_where_it_can_be() {
+        let keep = tempfile::tempdir().unwrap();
+        let folder = |name: &str| keep.path().join(name);
+        symlink("/etc", folder("hostile")).unwrap();
+        let states = [folder("absent/verify"), folder("hostile"), folder("good")];
+        let (name, directory, _lock) = make_directory(&states).unwrap();
+        let directory = directory.unwrap();
+        assert_eq!(directory, folder("good").join(name.as_str()));
+        assert!(matches!(lock(&directory), Ok(Locked::Held)));
+        state::remove_empty(&directory);
+        assert!(!folder("good").exists());
+    }
+
+    #[test]
+    fn a_directory_of_somebody_else_is_refused_by_name() {
+        let keep = tempfile::tempdir().unwrap();
+        let hostile = keep.path().join("verify");
+        symlink("/etc", &hostile).unwrap();
+        let failure = make_directory(&[hostile]).map(drop).unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .ends_with("verify: it is not a directory"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn without_any_place_the_lock_is_in_memory() {
+        let (_, directory, lock) = make_directory(&[PathBuf::from("/absent/verify")]).unwrap();
+        assert_eq!(directory, None);
+        assert!(lock.metadata().is_ok());
+    }
+
+    #[test]
+    fn runs_that_begin_and_end_at_once_do_not_disturb_each_other() {
+        let keep = tempfile::tempdir().unwrap();
+        let states = [keep.path().join("verify")];
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let left = super::super::reap::reap_in(&states, &Cgroups::default());
+                        assert!(left.is_empty(), "{left:?}");
+                        let (_, directory, _lock) = make_directory(&states).unwrap();
+                        let directory = directory.unwrap();
+                        assert!(directory.is_dir());
+                        state::remove_empty(&directory);
+                    }
+                });
+            }
+        });
+        assert!(!states[0].exists());
+    }
 }

@@ -1,0 +1,140 @@
+//! The cgroups of experiments: the only things that outlive a worker.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::state::{self, Locked, RunName};
+use crate::recording::Failure;
+use crate::sys::cgroupfs;
+
+/// The prefix of every cgroup that verify makes; the run's name and the experiment's follow.
+const PREFIX: &str = "verify-";
+
+/// How long processes that were killed may take to leave their groups.
+pub const EMPTYING_LIMIT: Duration = Duration::from_secs(2);
+
+/// The name of an experiment's group.
+pub fn name(run: &RunName, experiment: &str) -> String {
+    format!("{PREFIX}{}-{experiment}", run.as_str())
+}
+
+/// The run that made a group, by its name; `None` for a group of another program.
+pub fn run_of(group: &Path) -> Option<RunName> {
+    let rest = group.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let (run, experiment) = RunName::split(rest)?;
+    experiment.starts_with('-').then_some(run)
+}
+
+/// The experiment's own group of each controller that it needs. They are removed at the latest when this is dropped.
+#[derive(Default)]
+pub struct Groups(Vec<Group>);
+
+struct Group {
+    controller: String,
+    path: PathBuf,
+    record: Option<PathBuf>,
+    _lock: File,
+}
+
+impl Groups {
+    /// Makes groups of this name below `parents`, by controller. Each is recorded in `records` as a symbolic link
+    /// before it is made, so that it is found wherever it is when this run is killed.
+    ///
+    /// # Errors
+    /// Those of mkdir(2), symlink(2) and flock(2); what was made before is removed again.
+    pub fn make(
+        name: &str,
+        parents: &BTreeMap<String, PathBuf>,
+        records: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let make = |(controller, parent): (&String, &PathBuf)| {
+            let record = records.map(|folder| folder.join(format!("{name}.{controller}")));
+            Group::make(controller, parent.join(name), record)
+        };
+        // Dropping what was made until an error removes it.
+        let mut groups = Self::default();
+        for parent in parents {
+            groups.0.push(make(parent)?);
+        }
+        Ok(groups)
+    }
+
+    /// Where they are, by controller.
+    #[must_use]
+    pub fn paths(&self) -> BTreeMap<String, PathBuf> {
+        let path = |group: &Group| (group.controller.clone(), group.path.clone());
+        self.0.iter().map(path).collect()
+    }
+
+    /// Lets go of them as a SIGKILL does.
+    #[cfg(test)]
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Removes them; gives those that could not be removed.
+    pub fn remove(&mut self) -> Vec<String> {
+        let deadline = Instant::now() + EMPTYING_LIMIT;
+        let remove = |group: Group| {
+            if let Err(errno) = cgroupfs::remove(&group.path, deadline) {
+                return Some(still_there(&group.path, errno));
+            }
+            // Its directory goes away with the run, and a record without a group does no harm.
+            let _ = group.record.map(fs::remove_file);
+            None
+        };
+        self.0.drain(..).filter_map(remove).collect()
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+impl Group {
+    fn make(controller: &str, path: PathBuf, record: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(record) = &record {
+            symlink(&path, record)
+                .map_err(|error| Failure::io("symlink", record.display(), &error))?;
+        }
+        let made = fs::create_dir(&path)
+            .map_err(|error| Failure::io("mkdir", path.display(), &error))
+            .and_then(|()| hold(&path).inspect_err(|_| drop(fs::remove_dir(&path))));
+        match made {
+            Ok(lock) => Ok(Self {
+                controller: controller.to_owned(),
+                path,
+                record,
+                _lock: lock,
+            }),
+            Err(failure) => {
+                let _ = record.map(fs::remove_file);
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// The lock says that the group is in use to runs that cannot see this one's directory, as in another container.
+fn hold(group: &Path) -> Result<File, Failure> {
+    match state::lock(group) {
+        Ok(Locked::Taken(lock)) => Ok(lock),
+        Ok(Locked::Held | Locked::Gone) => {
+            Err(Failure::errno("flock", group.display(), Errno::EBUSY))
+        }
+        Err(error) => Err(Failure::io("flock", group.display(), &error)),
+    }
+}
+
+/// The sentence for a group that could not be removed.
+pub fn still_there(group: &Path, errno: Errno) -> String {
+    let reason = Failure::errno("rmdir", "", errno).text();
+    format!("cgroup {} could not be removed ({reason})", group.display())
+}

@@ -1,0 +1,54 @@
+//! The signals that ask a run to end, as a descriptor.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::recording::Failure;
+
+/// SIGINT, SIGTERM and SIGHUP as a descriptor, until this is dropped. They do not end the process before.
+pub struct Signals {
+    file: SignalFd,
+    before: SigSet,
+}
+
+impl Signals {
+    /// Takes them for the calling thread and those that it starts.
+    ///
+    /// # Errors
+    /// Those of sigprocmask(2) and signalfd(2).
+    pub fn take() -> Result<Self, Failure> {
+        let fail = |call: &'static str| move |errno| Failure::errno(call, "", errno);
+        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+            .into_iter()
+            .collect();
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let file = SignalFd::with_flags(&set, flags).map_err(fail("signalfd"))?;
+        let before = set
+            .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+            .map_err(fail("sigprocmask"))?;
+        Ok(Self { file, before })
+    }
+
+    /// The next one that has come.
+    #[must_use]
+    pub fn read(&self) -> Option<Signal> {
+        let information = self.file.read_signal().ok()??;
+        Signal::try_from(i32::try_from(information.ssi_signo).ok()?).ok()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // A second Ctrl-C must not end the process before it has reported the first.
+        while self.read().is_some() {}
+        let _ = self.before.thread_set_mask();
+    }
+}
