@@ -221,11 +221,15 @@ fn every_experiment_is_in_the_default_policy() {
 #[test]
 fn every_verb_has_a_file_and_every_file_a_verb() {
     let listed = fs::read_to_string(root().join("src/verbs/mod.rs")).unwrap();
-    for file in stems("src/verbs", "rs") {
+    let folders = fs::read_dir(root().join("src/verbs")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.is_dir());
+    let folders = folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    for file in stems("src/verbs", "rs").into_iter().chain(folders) {
         let entry = format!("=> {file}::");
         assert!(
             file == "mod" || listed.contains(&entry),
-            "src/verbs/{file}.rs is in no list of verbs"
+            "src/verbs/{file} is in no list of verbs"
         );
     }
 }

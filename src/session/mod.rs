@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::recording::Failure;
+use crate::sys::netlink::NetError;
 use crate::sys::process::{Lost, in_child};
 pub use path::{Place, SpecPath, WritablePath};
 pub use shell::Shell;
@@ -177,6 +178,17 @@ fn open_proc() -> Result<OwnedFd, Failure> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     nix::fcntl::open("/proc", flags, Mode::empty())
         .map_err(|errno| Failure::errno("open", "/proc", errno))
+}
+
+impl From<NetError> for Failure {
+    /// What the kernel adds to its errno differs from version to version, so it is kept out of the transcript.
+    fn from(error: NetError) -> Self {
+        let object = match error.message {
+            Some(message) => format!("{} ({message})", error.object),
+            None => error.object,
+        };
+        Self::errno(error.call, object.trim(), error.errno)
+    }
 }
 
 /// A child's death as a failure of the step that needed it.

@@ -5,10 +5,13 @@ use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// An IP address with a prefix length, as `ip-address(8)` and `ip-route(8)` write it.
 ///
 /// Host bits are kept: `1.2.3.4/24` is an interface's address, `1.2.3.0/24` a route's destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct IpNet {
     addr: IpAddr,
     prefix_len: u8,
@@ -57,6 +60,20 @@ impl From<IpAddr> for IpNet {
     fn from(addr: IpAddr) -> Self {
         let prefix_len = max_prefix_len(addr);
         Self { addr, prefix_len }
+    }
+}
+
+impl From<IpNet> for String {
+    fn from(net: IpNet) -> Self {
+        net.to_string()
+    }
+}
+
+impl TryFrom<String> for IpNet {
+    type Error = ParseIpNetError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -1,0 +1,152 @@
+//! `ip netns`: network namespaces with names, and verbs performed in them.
+
+use serde::{Deserialize, Serialize};
+
+use super::name::NetnsName;
+use super::settle;
+use crate::line::{LineError, Words};
+use crate::recording::{Failure, Output};
+use crate::session::{Flow, Inside, Session};
+use crate::sys::netlink::{Link, Netlink};
+use crate::sys::netns;
+use crate::verbs::{Action, nested};
+
+/// What to do with network namespaces. ip-netns(8)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Makes one.
+    Add(NetnsName),
+    /// Prints the names.
+    List,
+    /// Performs a verb in it.
+    Exec(NetnsName, Box<Action>),
+    /// Deletes it, and waits until the other ends of its veth pairs are gone.
+    Delete(NetnsName),
+}
+
+const NAME: &str = "the name of a network namespace";
+
+impl Command {
+    pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
+        if words.peek().is_none() {
+            return Ok(Self::List);
+        }
+        Ok(match words.keyword(&["add", "list", "ls", "exec", "del", "delete"])? {
+            "add" => Self::Add(words.value(NAME)?),
+            "exec" => Self::Exec(words.value(NAME)?, nested(words)?),
+            "del" | "delete" => Self::Delete(words.value(NAME)?),
+            _ => Self::List,
+        })
+    }
+
+    pub(super) fn prints(&self) -> bool {
+        match self {
+            Self::List => true,
+            Self::Exec(_, action) => action.prints(),
+            Self::Add(_) | Self::Delete(_) => false,
+        }
+    }
+
+    pub(super) fn nested(&self) -> Option<&Action> {
+        match self {
+            Self::Exec(_, action) => Some(action),
+            _ => None,
+        }
+    }
+
+    pub(super) fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        match self {
+            Self::Add(name) => netns::add(&session.netns, name.as_str())?,
+            Self::List => return Ok(Output::lines(netns::list(&session.netns)?)),
+            Self::Exec(name, action) => {
+                return session.in_child("ip", |session| {
+                    enter(session, name)?;
+                    action.perform(session)
+                });
+            }
+            Self::Delete(name) => delete(session, name)?,
+        }
+        Ok(Output::nothing())
+    }
+
+    pub(super) fn enter(&self, session: &mut Session, inside: Inside<'_>) -> Result<Flow, Failure> {
+        match self {
+            Self::Exec(name, action) => session.in_child("ip", |session| {
+                enter(session, name)?;
+                action.enter(session, inside)
+            }),
+            _ => self.perform(session).map(|_| Flow::Continue),
+        }
+    }
+
+    /// As it is, but what a shell has to do must be done inside.
+    pub(super) fn by_hand(&self, line: &str) -> String {
+        let Self::Exec(_, action) = self else {
+            return line.to_owned();
+        };
+        // ip netns exec NS, then the nested verb's line.
+        let Some((at, _)) = line.match_indices(' ').nth(3) else {
+            return line.to_owned();
+        };
+        let (front, nested) = (&line[..at], line[at..].trim_start());
+        let typed = action.by_hand(nested);
+        if typed == nested || !typed.contains(['&', ';', '|', '<', '>']) {
+            format!("{front} {typed}")
+        } else {
+            format!("{front} sh -c '{}'", typed.replace('\'', r"'\''"))
+        }
+    }
+}
+
+fn enter(session: &Session, name: &NetnsName) -> Result<(), Failure> {
+    let netns = netns::open(&session.netns, name.as_str())?;
+    Ok(netns::enter(netns)?)
+}
+
+/// The kernel deletes the links of a network namespace in the background, and with them their other ends here.
+fn delete(session: &mut Session, name: &NetnsName) -> Result<(), Failure> {
+    let mut netlink = Netlink::open()?;
+    netlink.subscribe_links()?;
+    let there: Vec<(u32, u32)> = session.in_child("ip", |session| {
+        enter(session, name)?;
+        Ok(Netlink::open()?.links()?.iter().filter_map(ends).collect())
+    })?;
+    let here: Vec<_> = netlink.links()?.iter().filter_map(ends).collect();
+    netns::delete(&session.netns, name.as_str())?;
+    for (index, peer) in here {
+        if there.contains(&(peer, index)) {
+            netlink.wait_deleted(index, settle::deadline())?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of a link and of its other end in another network namespace, which kernels before 5.12 leave out when
+/// they are the same.
+fn ends(link: &Link) -> Option<(u32, u32)> {
+    link.link_netnsid?;
+    Some((link.index, link.peer_index.unwrap_or(link.index)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ip;
+    use crate::verbs::Verb;
+    use crate::verbs::tests::parse;
+
+    #[test]
+    fn a_person_types_what_is_inside_as_the_verb_says() {
+        for (line, typed) in [
+            ("ip netns add guestnet", "ip netns add guestnet"),
+            ("ip netns exec guestnet ip link", "ip netns exec guestnet ip link"),
+            (
+                "ip netns exec guestnet ps -e -o nspid",
+                "ip netns exec guestnet grep -H NSpid /proc/[0-9]*/status",
+            ),
+        ] {
+            let ip: Ip = parse(line.strip_prefix("ip ").unwrap()).unwrap();
+            assert_eq!(ip.by_hand(line), typed);
+        }
+    }
+}
