@@ -9,6 +9,7 @@ use crate::need::Need;
 use crate::recording::Failure;
 use crate::session::lost_child;
 use crate::sys::namespace::Kind;
+use crate::sys::netlink::nftables::{BaseChain, Change, Family, Hook, Nftables, Policy, Table};
 use crate::sys::process::in_child;
 
 /// Tries it.
@@ -22,7 +23,7 @@ pub fn probe(need: &Need) -> Result<(), Failure> {
         Need::Program(path) => nix::unistd::access(path, AccessFlags::X_OK)
             .map_err(|errno| Failure::errno("access", path.display(), errno)),
         Need::Ipv6 => ipv6(),
-        Need::Nftables => Ok(()),
+        Need::Nftables => throw_away(nftables),
         // The parent has made the group already, or there would be no worker.
         Need::CgroupV1(_) | Need::CgroupV2(_) => Ok(()),
     }
@@ -73,6 +74,24 @@ fn filesystem(name: &str) -> Result<(), Failure> {
         Some(options),
     )
     .map_err(|errno| Failure::errno("mount", name, errno))
+}
+
+/// Where the kernel has them as modules, the first change is what loads them.
+fn nftables() -> Result<(), Failure> {
+    namespace(Kind::Network)?;
+    let table = Table {
+        family: Family::Ip,
+        name: "probe".to_owned(),
+    };
+    let chain = BaseChain {
+        table: table.clone(),
+        name: "probe".to_owned(),
+        hook: Hook::Output,
+        priority: 0,
+        policy: Policy::Drop,
+    };
+    let changes = [Change::AddTable(table), Change::AddChain(chain)];
+    Ok(Nftables::open()?.commit(&changes)?)
 }
 
 fn ipv6() -> Result<(), Failure> {

@@ -1,7 +1,10 @@
 //! What a rule set consists of, in the words of nft(8).
 
+use serde::{Deserialize, Serialize};
+
 /// Which packets a table sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Family {
     /// IPv4.
     Ip,
@@ -41,7 +44,8 @@ impl Family {
 }
 
 /// Where on its way through the kernel a packet meets a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Hook {
     /// Packets for this host.
     Input,
@@ -81,7 +85,8 @@ impl Hook {
 }
 
 /// What happens to a packet that no rule decides about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// It goes on.
     Accept,
@@ -117,7 +122,7 @@ impl Policy {
 }
 
 /// A container of chains.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Table {
     /// Which packets its chains see.
     pub family: Family,
@@ -126,7 +131,7 @@ pub struct Table {
 }
 
 /// A chain of type filter at a hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseChain {
     /// The table that it is in.
     pub table: Table,
