@@ -11,7 +11,6 @@ use super::ip::settle;
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::Session;
-use crate::sys::netlink::Netlink;
 
 /// Connects to a TCP port and prints the first line that comes from there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,9 +37,8 @@ impl Verb for Connect {
         true
     }
 
-    fn perform(&self, _session: &mut Session) -> Result<Output, Failure> {
-        // What is sent over a link that is not ready is lost, and sent again a second later.
-        settle::links(&mut Netlink::open()?)?;
+    fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        settle::everywhere(session)?;
         let failed = |call| move |error| Failure::io(call, self.server, &error);
         let connection =
             TcpStream::connect_timeout(&self.server, LIMIT).map_err(failed("connect"))?;

@@ -11,7 +11,6 @@ use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::Session;
 use crate::sys::icmp::{self, PingGroupRange};
-use crate::sys::netlink::Netlink;
 
 /// Sends echo requests, each after the answer to the one before. ping(8)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -42,9 +41,8 @@ impl Verb for Ping {
         true
     }
 
-    fn perform(&self, _session: &mut Session) -> Result<Output, Failure> {
-        // A request over a link that is not ready is lost, and the next one a second away.
-        settle::links(&mut Netlink::open()?)?;
+    fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        settle::everywhere(session)?;
         let pinged = icmp::ping(
             self.address,
             &icmp::Options {

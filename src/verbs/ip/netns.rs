@@ -99,7 +99,9 @@ impl Command {
     }
 }
 
+/// From in there the links of this network namespace, which has no name, could not be waited for.
 fn enter(session: &Session, name: &NetnsName) -> Result<(), Failure> {
+    settle::links(&mut Netlink::open()?)?;
     let netns = netns::open(&session.netns, name.as_str())?;
     Ok(netns::enter(netns)?)
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::recording::Failure;
+use crate::session::Session;
 use crate::sys::netlink::{Link, LinkFlags, NetError, Netlink};
+use crate::sys::netns;
 
 /// How long the kernel may take to work off a change. It takes a millisecond, up to one second where it is in no
 /// hurry (net/core/link_watch.c before Linux 6.8).
@@ -32,6 +34,25 @@ pub fn links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
     }
     netlink.wait_operstate_up(&awaited, deadline())?;
     Ok(netlink.links()?)
+}
+
+/// Does so in this network namespace and in all that have names, before something is sent: an answer over a link
+/// that is not ready is lost as well, and the next question is a second away.
+///
+/// # Errors
+/// As for [`links`], and those of setns(2).
+pub fn everywhere(session: &Session) -> Result<(), Failure> {
+    links(&mut Netlink::open()?)?;
+    for name in netns::list(&session.netns)? {
+        let there = netns::open(&session.netns, &name)?;
+        let here = netns::current()?;
+        netns::enter(there)?;
+        // Its sockets stay in the namespace that they were opened in.
+        let netlink = Netlink::open();
+        netns::enter(here)?;
+        links(&mut netlink?)?;
+    }
+    Ok(())
 }
 
 /// Whether it is up and connected.
