@@ -6,6 +6,7 @@ pub mod cli;
 pub mod compare;
 pub mod host;
 pub mod line;
+pub mod measure;
 pub mod need;
 pub mod outcome;
 pub mod pipeline;
