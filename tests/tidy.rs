@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// For each part of `src/` the parts that it may use. The data goes from the top to the bottom of this table.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("sys", &[]),
+    ("sys", &["measure"]),
     ("source", &[]),
     ("recording", &[]),
     ("measure", &[]),

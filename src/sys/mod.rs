@@ -2,14 +2,18 @@
 #![allow(unsafe_code)]
 
 pub mod beneath;
+pub mod busy;
 pub mod cgroup;
 pub mod cgroupfs;
+pub mod clock;
+pub mod cpu;
 pub mod icmp;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;
 mod poll;
 pub mod process;
+pub mod sched;
 pub mod spawn;
 #[cfg(test)]
 mod test_namespaces;

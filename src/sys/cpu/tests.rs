@@ -1,0 +1,102 @@
+//! Real pairs, in whatever group the tests run in.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sched::{CpuSet, sched_setaffinity};
+
+use super::*;
+use crate::measure::Doubt;
+use crate::sys::busy::{BusyError, BusyLoop};
+
+fn pair() -> Option<(BusyLoop, BusyLoop)> {
+    let cpu = sched::last_allowed_cpu().unwrap();
+    match BusyLoop::start("a.out", cpu) {
+        Err(BusyError::Call("setpriority", errno)) => {
+            eprintln!("skipped: nice 0 is refused: {errno}");
+            None
+        }
+        started => Some((started.unwrap(), BusyLoop::start("b.out", cpu).unwrap())),
+    }
+}
+
+fn measure(
+    a: &BusyLoop,
+    b: &BusyLoop,
+    band: &str,
+    limit: Duration,
+) -> Result<Measured, MeasureError> {
+    let band = band.parse().unwrap();
+    measure_pair(a.pid(), b.pid(), a.cpu(), &band, Instant::now() + limit)
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn two_of_the_same_weight_share_their_cpu_and_are_stopped_after() {
+    let Some((a, b)) = pair() else { return };
+    let measured = measure(&a, &b, "1:1 ±5%", LONG).unwrap();
+    assert_eq!(measured.verdict, Verdict::Inside, "{measured:?}");
+    assert!(measured.samples.len() <= KEPT);
+    assert!(
+        measured.cpu_time > Duration::from_millis(40),
+        "{measured:?}"
+    );
+    let until = Instant::now() + LONG;
+    for process in [a.pid(), b.pid()] {
+        // The stop takes effect when the process next runs.
+        let stat = || fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        while !stat().contains(") T ") {
+            assert!(Instant::now() < until, "{process} still runs");
+            thread::yield_now();
+        }
+    }
+    let again = measure(&a, &b, "1:4 ±5%", LONG).unwrap();
+    assert_eq!(again.verdict, Verdict::Outside, "{again:?}");
+}
+
+#[test]
+fn a_deadline_that_comes_first_decides_nothing() {
+    let Some((a, b)) = pair() else { return };
+    let measured = measure(&a, &b, "1:1 ±5%", Duration::ZERO).unwrap();
+    assert_eq!(measured.verdict, Verdict::Undecided(Doubt::Settling));
+    assert_eq!(measured.estimate, None);
+}
+
+#[test]
+fn a_process_that_ended_is_told() {
+    let Some((a, b)) = pair() else { return };
+    kill(b.pid(), Signal::SIGKILL).unwrap();
+    let error = measure(&a, &b, "1:1 ±5%", LONG).unwrap_err();
+    assert_eq!(error, MeasureError::Ended(b.pid()));
+}
+
+#[test]
+fn a_process_that_was_moved_is_told() {
+    let Some((a, b)) = pair() else { return };
+    let everywhere =
+        (0..=a.cpu()).try_fold(CpuSet::new(), |mut set, cpu| set.set(cpu).map(|()| set));
+    if a.cpu() == 0 {
+        return eprintln!("skipped: there is one CPU only");
+    }
+    let done = AtomicBool::new(false);
+    let result = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = sched_setaffinity(b.pid(), &everywhere.unwrap());
+                thread::yield_now();
+            }
+        });
+        let result = measure(&a, &b, "1:2 ±1%", Duration::from_millis(200));
+        done.store(true, Ordering::Relaxed);
+        result
+    });
+    // Pinning fails as well where the other thread comes in between.
+    let pinning = MeasureError::Call("sched_setaffinity", Errno::EINVAL);
+    let error = result.unwrap_err();
+    assert!(
+        error == MeasureError::Moved(b.pid()) || error == pinning,
+        "{error}"
+    );
+}
