@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod cgroupfs;
 pub mod clock;
 pub mod cpu;
+pub mod elf;
 pub mod icmp;
 pub mod namespace;
 pub mod netlink;
