@@ -41,6 +41,8 @@ pub struct Started {
     pub name: String,
     /// Its number in the PID namespace of the session.
     pub pid: Pid,
+    /// The CPU that it is pinned to, if it is.
+    pub cpu: Option<usize>,
 }
 
 /// The state of one terminal session.
@@ -142,15 +144,13 @@ impl Session {
     ///
     /// # Errors
     /// None was.
-    pub fn started(&self, name: &str) -> Result<Pid, Failure> {
+    pub fn started(&self, name: &str) -> Result<&Started, Failure> {
         let found = self
             .started
             .iter()
             .rev()
             .find(|started| started.name == name);
-        found
-            .map(|started| started.pid)
-            .ok_or_else(|| Failure::errno("pgrep", name, Errno::ESRCH))
+        found.ok_or_else(|| Failure::errno("pgrep", name, Errno::ESRCH))
     }
 
     /// Does `work` in a child process, with a copy of this session.

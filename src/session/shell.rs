@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::recording::{Cause, Failure, Output};
+use crate::sys::process::memory_file;
 
 /// The PATH of a shell and of every program that a step runs: the caller's would leak into the experiment.
 pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,16 +31,18 @@ impl Shell {
     /// Those of execve(2): `ENOENT` also when the program's loader is missing.
     pub fn start(program: &Path) -> Result<Self, Failure> {
         let fail = |error: &std::io::Error| Failure::io("execve", program.display(), error);
-        let name = program.file_name().unwrap_or(program.as_os_str());
+        // A new root has no /dev/null.
+        let errors = memory_file(b"").map_err(|errno| Failure::errno("memfd_create", "", errno))?;
         let mut command = Command::new(program);
-        std::os::unix::process::CommandExt::arg0(&mut command, name);
+        // A shell that is one of many programs in a single file goes by the name it is called.
+        std::os::unix::process::CommandExt::arg0(&mut command, "sh");
         let mut child = command
             .env_clear()
             .env("PATH", SEARCH_PATH)
             .env("LC_ALL", "C")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::from(errors))
             .spawn()
             .map_err(|error| fail(&error))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

@@ -1,13 +1,15 @@
 //! `echo`: a line into a file.
 
-use nix::unistd::Pid;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::Verb;
+use super::a_out::busy_failure;
 use crate::line::{LineError, Word, Words};
 use crate::recording::{Failure, Output};
-use crate::session::{Place, Session, WritablePath};
-use crate::sys::beneath;
+use crate::session::{Place, Session, Started, WritablePath};
+use crate::sys::{beneath, busy};
 
 /// Writes a line of text to a file, `>` anew or `>>` at its end. echo(1)
 ///
@@ -43,13 +45,20 @@ impl Verb for Echo {
     }
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
-        let text = match self.process() {
-            Some(name) => name_or_pid(name, session)?,
-            None => self.text.clone(),
-        };
+        let fail = |errno| Failure::errno("write", &self.file, errno);
+        if let Some(name) = self.process() {
+            let Started { pid, cpu, .. } = session.started(name)?.clone();
+            let (root, path) = session.resolve(&self.file.0)?;
+            let members = beneath::open(root, &path, OFlag::O_WRONLY, Mode::empty()).map_err(fail)?;
+            match cpu {
+                Some(cpu) => busy::attach(pid, cpu, &members).map_err(|error| busy_failure(name, error))?,
+                None => drop(nix::unistd::write(&members, pid.to_string().as_bytes()).map_err(fail)?),
+            }
+            return Ok(Output::nothing());
+        }
         let (root, path) = session.resolve(&self.file.0)?;
-        beneath::write(root, &path, format!("{text}\n").as_bytes(), self.append)
-            .map_err(|errno| Failure::errno("write", &self.file, errno))?;
+        let line = format!("{}\n", self.text);
+        beneath::write(root, &path, line.as_bytes(), self.append).map_err(fail)?;
         Ok(Output::nothing())
     }
 
@@ -69,8 +78,4 @@ impl Echo {
         let takes_pid = TAKES_PID.contains(&name) && (path.place != Place::Proc);
         (takes_pid && self.text.parse::<u32>().is_err()).then_some(self.text.as_str())
     }
-}
-
-fn name_or_pid(name: &str, session: &Session) -> Result<String, Failure> {
-    session.started(name).map(Pid::as_raw).map(|pid| pid.to_string())
 }

@@ -47,6 +47,7 @@ impl Verb for Listen {
         session.started.push(Started {
             name: NAME.to_owned(),
             pid,
+            cpu: None,
         });
         Ok(Output::nothing())
     }

@@ -161,11 +161,14 @@ macro_rules! verbs {
 }
 
 verbs! {
+    "a.out" => a_out::AOut,
+    "b.out" => b_out::BOut,
     "cat" => cat::Cat,
     "cd" => cd::Cd,
     "cgexec" => cgexec::Cgexec,
     "chroot" => chroot::Chroot,
     "connect" => connect::Connect,
+    "cp" => cp::Cp,
     "df" => df::Df,
     "domainname" => domainname::Domainname,
     "echo" => echo::Echo,
@@ -173,6 +176,7 @@ verbs! {
     "hog" => hog::Hog,
     "hostname" => hostname::Hostname,
     "ip" => ip::Ip,
+    "ldd" => ldd::Ldd,
     "listen" => listen::Listen,
     "ls" => ls::Ls,
     "mkdir" => mkdir::Mkdir,
@@ -183,6 +187,7 @@ verbs! {
     "pwd" => pwd::Pwd,
     "readlink" => readlink::Readlink,
     "run" => run::Run,
+    "top" => top::Top,
     "tree" => tree::Tree,
     "umount" => umount::Umount,
     "uname" => uname::Uname,
