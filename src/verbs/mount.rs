@@ -115,7 +115,7 @@ mod tests {
     fn paths_in_options_do_not_lead_out() {
         let error = parse::<Mount>("-t overlay overlay -o lowerdir=/etc,upperdir=u,workdir=w m").unwrap_err();
         assert!(error.message.contains("leads out"), "{}", error.message);
-        assert_eq!(error.span, 22..54);
+        assert_eq!(error.span, 22..56);
         assert!(parse::<Mount>("-t ext4 /dev/sda1 m").is_err());
     }
 }
