@@ -14,6 +14,7 @@ mod link;
 mod link_message;
 mod link_request;
 mod message;
+mod netns_id;
 pub mod nftables;
 mod route;
 mod route_request;

@@ -1,5 +1,7 @@
 //! `ip netns`: network namespaces with names, and verbs performed in them.
 
+use std::os::fd::AsFd;
+
 use serde::{Deserialize, Serialize};
 
 use super::name::NetnsName;
@@ -106,29 +108,30 @@ fn enter(session: &Session, name: &NetnsName) -> Result<(), Failure> {
     Ok(netns::enter(netns)?)
 }
 
-/// The kernel deletes the links of a network namespace in the background, and with them their other ends here.
-fn delete(session: &mut Session, name: &NetnsName) -> Result<(), Failure> {
-    let mut netlink = Netlink::open()?;
-    netlink.subscribe_links()?;
-    let there: Vec<(u32, u32)> = session.in_child("ip", |session| {
-        enter(session, name)?;
-        Ok(Netlink::open()?.links()?.iter().filter_map(ends).collect())
-    })?;
-    let here: Vec<_> = netlink.links()?.iter().filter_map(ends).collect();
+/// The kernel deletes the links of a network namespace in the background, and with them their other ends in others.
+fn delete(session: &Session, name: &NetnsName) -> Result<(), Failure> {
+    let mut netlinks = settle::netlinks(session, Some(name.as_str()))?;
+    // Closed before the deletion: it would keep the namespace.
+    let netns = netns::open(&session.netns, name.as_str())?;
+    let mut awaited = Vec::new();
+    for (number, netlink) in netlinks.iter_mut().enumerate() {
+        netlink.subscribe_links()?;
+        // The links first: to show them is what gives the namespace its number.
+        let links = netlink.links()?;
+        let id = netlink.netns_id(netns.as_fd())?;
+        let other_ends = links.into_iter().filter(|link| is_veth_into(link, id));
+        awaited.extend(other_ends.map(|link| (number, link.index)));
+    }
+    drop(netns);
     netns::delete(&session.netns, name.as_str())?;
-    for (index, peer) in here {
-        if there.contains(&(peer, index)) {
-            netlink.wait_deleted(index, settle::deadline())?;
-        }
+    for (number, index) in awaited {
+        netlinks[number].wait_deleted(index, settle::deadline())?;
     }
     Ok(())
 }
 
-/// The numbers of a link and of its other end in another network namespace, which kernels before 5.12 leave out when
-/// they are the same.
-fn ends(link: &Link) -> Option<(u32, u32)> {
-    link.link_netnsid?;
-    Some((link.index, link.peer_index.unwrap_or(link.index)))
+fn is_veth_into(link: &Link, id: Option<i32>) -> bool {
+    link.kind.as_deref() == Some("veth") && link.link_netnsid.is_some() && link.link_netnsid == id
 }
 
 #[cfg(test)]

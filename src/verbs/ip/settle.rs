@@ -42,17 +42,29 @@ pub fn links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
 /// # Errors
 /// As for [`links`], and those of setns(2).
 pub fn everywhere(session: &Session) -> Result<(), Failure> {
-    links(&mut Netlink::open()?)?;
-    for name in netns::list(&session.netns)? {
-        let there = netns::open(&session.netns, &name)?;
+    for mut netlink in netlinks(session, None)? {
+        links(&mut netlink)?;
+    }
+    Ok(())
+}
+
+/// Views of this network namespace and of all that have names, but for that called `except`.
+///
+/// # Errors
+/// Those of setns(2).
+pub fn netlinks(session: &Session, except: Option<&str>) -> Result<Vec<Netlink>, NetError> {
+    let mut netlinks = vec![Netlink::open()?];
+    let names = netns::list(&session.netns)?;
+    for name in names.iter().filter(|name| except != Some(name)) {
+        let there = netns::open(&session.netns, name)?;
         let here = netns::current()?;
         netns::enter(there)?;
         // Its sockets stay in the namespace that they were opened in.
         let netlink = Netlink::open();
         netns::enter(here)?;
-        links(&mut netlink?)?;
+        netlinks.push(netlink?);
     }
-    Ok(())
+    Ok(netlinks)
 }
 
 /// Whether it is up and connected.

@@ -60,3 +60,22 @@ fn the_peer_is_gone_after_its_namespace() {
         here.wait_deleted(index, Instant::now()).unwrap();
     });
 }
+
+#[test]
+fn the_number_of_a_namespace_is_that_of_the_links_into_it() {
+    in_own_namespaces(|| {
+        let (mut here, _there) = pair();
+        netns::add(Path::new(RUN), "unknown").unwrap();
+        let id = |here: &mut Netlink, name| {
+            let netns = netns::open(Path::new(RUN), name).unwrap();
+            here.netns_id(std::os::fd::AsFd::as_fd(&netns)).unwrap()
+        };
+        assert_eq!(id(&mut here, "unknown"), None);
+        let host = here.link("host").unwrap();
+        assert!(host.link_netnsid.is_some());
+        assert_eq!(id(&mut here, "guestnet"), host.link_netnsid);
+        let no_netns = std::fs::File::open("/").unwrap();
+        let error = here.netns_id(std::os::fd::AsFd::as_fd(&no_netns));
+        assert_eq!(error.unwrap_err().errno, Errno::EINVAL);
+    });
+}
