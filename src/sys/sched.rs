@@ -104,24 +104,29 @@ impl Drop for Elevated {
 }
 
 /// Policy and priority of this thread.
+///
+/// musl's own functions for these calls answer ENOSYS: POSIX wants them to speak of processes, Linux's of threads.
 fn policy() -> Result<(i32, i32), Errno> {
-    let mut parameter = libc::sched_param { sched_priority: 0 };
+    let mut priority: i32 = 0;
     // SAFETY: no memory is passed.
-    let policy = Errno::result(unsafe { libc::sched_getscheduler(0) })?;
-    // SAFETY: the kernel writes one sched_param.
-    Errno::result(unsafe { libc::sched_getparam(0, &raw mut parameter) })?;
-    Ok((policy, parameter.sched_priority))
+    let policy = Errno::result(unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) })?;
+    // SAFETY: the kernel's sched_param is one int, which it writes.
+    Errno::result(unsafe { libc::syscall(libc::SYS_sched_getparam, 0, &raw mut priority) })?;
+    Ok((i32::try_from(policy).unwrap_or(libc::SCHED_OTHER), priority))
 }
 
 fn set_policy(process: Pid, policy: i32, priority: i32) -> Result<(), Errno> {
-    let parameter = libc::sched_param {
-        sched_priority: priority,
+    let process = process.as_raw();
+    // SAFETY: the kernel's sched_param is one int, which it reads.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            process,
+            policy,
+            &raw const priority,
+        )
     };
-    // SAFETY: the kernel reads one sched_param.
-    Errno::result(unsafe {
-        libc::sched_setscheduler(process.as_raw(), policy, &raw const parameter)
-    })
-    .map(drop)
+    Errno::result(result).map(drop)
 }
 
 #[cfg(test)]
