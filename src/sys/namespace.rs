@@ -1,10 +1,16 @@
 //! Namespaces: their kinds, making them, and what tells two of them apart. See namespaces(7).
 
 use std::fmt;
+use std::fs::File;
 use std::str::FromStr;
 
-use nix::sched::CloneFlags;
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::{chroot, fchdir};
 use serde::{Deserialize, Serialize};
+
+use super::beneath::errno_of;
 
 /// A kind of namespace, by the name that namespaces(7) gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,4 +122,74 @@ pub fn set_domain_name(name: &str) -> Result<(), nix::errno::Errno> {
     // SAFETY: the pointer and the length are those of one string.
     let result = unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) };
     nix::errno::Errno::result(result).map(drop)
+}
+
+/// Lets no mount of this mount namespace appear in another one, nor the other way round.
+///
+/// In a chroot "/" is the root of no mount, which mount(2) answers with `EINVAL`. Entering the own namespace once more
+/// leads to its root then, and a descriptor leads back.
+///
+/// # Errors
+/// Those of mount(2), and in a chroot of setns(2) and chroot(2).
+pub fn make_mounts_private() -> Result<(), Errno> {
+    let private = || {
+        let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+    };
+    match private() {
+        Err(Errno::EINVAL) => {}
+        result => return result,
+    }
+    let open = |path: &str| File::open(path).map_err(|error| errno_of(&error));
+    let (root, namespace) = (open("/")?, open("/proc/self/ns/mnt")?);
+    setns(namespace, CloneFlags::CLONE_NEWNS)?;
+    let made = private();
+    fchdir(root)?;
+    chroot(".")?;
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process::in_child;
+
+    /// Whether a mount in a chroot propagates, before and after, and what is in the root directory at last.
+    fn in_a_chroot(root: &str) -> Result<(bool, bool, bool), Errno> {
+        let none = None::<&str>;
+        nix::sched::unshare(CloneFlags::CLONE_NEWNS)?;
+        for how in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {
+            mount(none, "/", none, MsFlags::MS_REC | how, none)?;
+        }
+        let proc = format!("{root}/proc");
+        mount(
+            Some("proc"),
+            proc.as_str(),
+            Some("proc"),
+            MsFlags::empty(),
+            none,
+        )?;
+        chroot(root)?;
+        let shared = || {
+            let table = std::fs::read_to_string("/proc/self/mountinfo");
+            table
+                .map(|table| table.contains(" shared:"))
+                .map_err(|error| errno_of(&error))
+        };
+        let before = shared()?;
+        make_mounts_private()?;
+        Ok((before, shared()?, std::path::Path::new("/etc").exists()))
+    }
+
+    #[test]
+    fn mounts_are_made_private_in_a_chroot_as_well() {
+        if !nix::unistd::geteuid().is_root() {
+            return eprintln!("skipped: chroot(2) needs root");
+        }
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        let path = root.path().to_str().unwrap().to_owned();
+        let result = in_child(|| in_a_chroot(&path).map_err(|errno| errno as i32)).unwrap();
+        assert_eq!(result, Ok((true, false, false)));
+    }
 }

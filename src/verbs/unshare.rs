@@ -9,7 +9,7 @@ use super::{Verb, options};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::{Flow, Inside, Session};
-use crate::sys::namespace::{Kind, flags};
+use crate::sys::namespace::{Kind, flags, make_mounts_private};
 use crate::sys::process::{die_with_parent, set_name};
 
 /// Runs a shell in new namespaces. unshare(1), unshare(2)
@@ -142,6 +142,5 @@ fn write_map(path: &str, text: &str) -> Result<(), Failure> {
 
 /// As unshare(1) does: a mount in the new namespace must not appear in the old one.
 fn propagate_nothing() -> Result<(), Failure> {
-    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| Failure::errno("mount", "/", errno))
+    make_mounts_private().map_err(|errno| Failure::errno("mount", "/", errno))
 }

@@ -9,6 +9,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, umask};
 
 use crate::recording::Failure;
+use crate::sys::namespace::make_mounts_private;
 
 /// The host name that every experiment starts with, that of the tutorial.
 pub const HOSTNAME: &str = "docker1";
@@ -19,6 +20,7 @@ const MOUNT_POINTS: [&str; 5] = ["/run", "/tmp", "/mnt", "/var", "/dev"];
 /// What mountinfo gives as the source of the scratch file system.
 pub const SOURCE: &str = "verify";
 
+const PROC: &str = "/proc";
 const SCRATCH: &str = "scratch";
 const NETNS: &str = "netns";
 
@@ -28,6 +30,18 @@ pub fn holds(path: &Path) -> bool {
     MOUNT_POINTS
         .iter()
         .any(|folder| path.starts_with(Path::new(folder).join(SCRATCH)))
+}
+
+/// The folders that [`make`] has to make on the host, in a root that has nothing to mount on. They outlive the worker.
+#[must_use]
+pub fn missing() -> Vec<&'static Path> {
+    let is_dir = |folder: &&str| Path::new(folder).is_dir();
+    let scratch = match MOUNT_POINTS.iter().any(is_dir) {
+        true => None,
+        false => Some(MOUNT_POINTS[0]),
+    };
+    let proc = Some(PROC).filter(|proc| !is_dir(proc));
+    scratch.into_iter().chain(proc).map(Path::new).collect()
 }
 
 /// What [`make`] has made.
@@ -47,7 +61,7 @@ pub fn make() -> Result<Place, Failure> {
     nix::unistd::setsid().map_err(|errno| Failure::errno("setsid", "", errno))?;
     unblock_signals()?;
     umask(Mode::from_bits_truncate(0o022));
-    set(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
+    make_mounts_private().map_err(|errno| Failure::errno("mount", "/", errno))?;
     mount_proc()?;
     let root = mount_scratch()?;
     let (scratch, netns) = (root.join(SCRATCH), root.join(NETNS));
@@ -67,15 +81,6 @@ pub fn make() -> Result<Place, Failure> {
     })
 }
 
-fn set(
-    kind: Option<&str>,
-    target: &str,
-    data: Option<&str>,
-    flags: MsFlags,
-) -> Result<(), Failure> {
-    mount(kind, target, kind, flags, data).map_err(|errno| Failure::errno("mount", target, errno))
-}
-
 /// The parent has blocked the signals that it reads from a descriptor, and masks pass through execve(2).
 fn unblock_signals() -> Result<(), Failure> {
     nix::sys::signal::SigSet::empty()
@@ -86,15 +91,15 @@ fn unblock_signals() -> Result<(), Failure> {
 /// In a user namespace a /proc that is over-mounted anywhere, as every container has it, may not be mounted anew
 /// (EPERM, mount_too_revealing() in fs/namespace.c). The old one stays then; steps that need the new one say so.
 fn mount_proc() -> Result<(), Failure> {
-    match std::fs::create_dir("/proc") {
+    match std::fs::create_dir(PROC) {
         Ok(()) => {}
-        Err(_) if Path::new("/proc").is_dir() => {}
-        Err(error) => return Err(Failure::io("mkdir", "/proc", &error)),
+        Err(_) if Path::new(PROC).is_dir() => {}
+        Err(error) => return Err(Failure::io("mkdir", PROC, &error)),
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    match mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
+    match mount(Some("proc"), PROC, Some("proc"), flags, None::<&str>) {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
-        Err(errno) => Err(Failure::errno("mount", "/proc", errno)),
+        Err(errno) => Err(Failure::errno("mount", PROC, errno)),
     }
 }
 

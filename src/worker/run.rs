@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use super::group::{self, Groups};
 use super::inventory::{Inventory, Mine};
 use super::janitor::Janitor;
+use super::place;
 use super::reap::reap;
 use super::signals::Signals;
 use super::state::{self, Found, Locked, RunName, candidates, lock};
@@ -34,6 +35,8 @@ pub struct Run {
     cgroups: Cgroups,
     before: Inventory,
     mine: Mine,
+    /// Folders for mounts that are not there before.
+    folders: Vec<&'static Path>,
     /// What earlier runs have left and could not be removed.
     stale: Vec<String>,
 }
@@ -59,6 +62,7 @@ impl Run {
             cgroups: host.cgroups.clone(),
             before,
             mine: Mine::new(name, steps),
+            folders: place::missing(),
             stale,
         })
     }
@@ -120,6 +124,9 @@ impl Run {
     fn tidy(&mut self) {
         if let Some(directory) = self.directory.take() {
             state::remove_empty(&directory);
+        }
+        for folder in self.folders.drain(..) {
+            let _ = std::fs::remove_dir(folder);
         }
         if let Some(janitor) = self.janitor.take() {
             janitor.dismiss();
