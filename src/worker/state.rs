@@ -73,6 +73,10 @@ pub fn lock(path: &Path) -> io::Result<Locked> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Gone),
         other => other?,
     };
+    lock_opened(directory, path)
+}
+
+fn lock_opened(directory: File, path: &Path) -> io::Result<Locked> {
     match directory.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Locked::Held),
@@ -248,6 +252,19 @@ mod tests {
         assert!(matches!(lock(&path), Ok(Locked::Taken(_))));
         symlink(&path, keep.path().join("link")).unwrap();
         assert!(lock(&keep.path().join("link")).is_err());
+    }
+
+    #[test]
+    fn the_lock_of_a_directory_that_was_removed_meanwhile_is_none() {
+        let keep = tempfile::tempdir().unwrap();
+        let path = keep.path().join("run");
+        create_dir(&path).unwrap();
+        let opened = open(&path).unwrap();
+        std::fs::remove_dir(&path).unwrap();
+        let again = opened.try_clone().unwrap();
+        assert!(matches!(lock_opened(again, &path), Ok(Locked::Gone)));
+        create_dir(&path).unwrap();
+        assert!(matches!(lock_opened(opened, &path), Ok(Locked::Gone)));
     }
 
     fn unusable(path: &Path) -> String {
