@@ -2,6 +2,10 @@
 //!
 //! To add one, write its file with a type that is a [`Verb`], and name it in the list below.
 
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::line::{LineError, Word, Words};
@@ -220,19 +224,28 @@ fn unknown(word: &Word) -> LineError {
         .near(&word.text, names())
 }
 
+thread_local! {
+    /// The grammars that were used already: building one takes longer than reading a line by it.
+    static GRAMMARS: RefCell<HashMap<TypeId, clap::Command>> = RefCell::default();
+}
+
 /// Reads the words by the options and arguments that `T` declares.
 ///
 /// # Errors
 /// An unknown option, a missing or superfluous argument, or a value that its type refuses.
-pub fn options<T: clap::Args>(words: &mut Words<'_>) -> Result<T, LineError> {
+pub fn options<T: clap::Args + 'static>(words: &mut Words<'_>) -> Result<T, LineError> {
     let end = words.clone();
     let words = words.rest();
-    let command = T::augment_args(clap::Command::new("verb"))
-        .no_binary_name(true)
-        .disable_help_flag(true);
     let texts = words.iter().map(|word| word.text.as_str());
-    command
-        .try_get_matches_from(texts)
+    let matches = GRAMMARS.with_borrow_mut(|grammars| {
+        let grammar = grammars.entry(TypeId::of::<T>()).or_insert_with(|| {
+            T::augment_args(clap::Command::new("verb"))
+                .no_binary_name(true)
+                .disable_help_flag(true)
+        });
+        grammar.try_get_matches_from_mut(texts)
+    });
+    matches
         .and_then(|matches| T::from_arg_matches(&matches))
         .map_err(|error| option_error(&error, words, &end))
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -89,7 +90,8 @@ fn reap_group(group: &Path, deadline: Instant) -> Option<String> {
     }
 }
 
-/// The groups of all runs where this process would make its own.
+/// The groups of this user's runs where this process would make its own. Another user's state directories cannot be
+/// seen, so that its groups would seem to have no run.
 pub fn all_groups(cgroups: &Cgroups) -> Vec<PathBuf> {
     let mut parents: Vec<&PathBuf> = cgroups.v1.values().chain(&cgroups.v2).collect();
     parents.sort();
@@ -97,7 +99,14 @@ pub fn all_groups(cgroups: &Cgroups) -> Vec<PathBuf> {
     parents.dedup();
     let below = |parent: &PathBuf| cgroupfs::groups_below(parent).unwrap_or_default();
     let groups = parents.into_iter().flat_map(below);
-    groups.filter(|group| run_of(group).is_some()).collect()
+    groups
+        .filter(|group| run_of(group).is_some() && is_own(group))
+        .collect()
+}
+
+fn is_own(group: &Path) -> bool {
+    let user = nix::unistd::geteuid().as_raw();
+    fs::metadata(group).is_ok_and(|group| group.uid() == user)
 }
 
 /// The directories of all runs.
