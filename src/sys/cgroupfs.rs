@@ -162,8 +162,25 @@ mod tests {
     use super::super::process::{exit_now, split, wait};
     use super::*;
 
-    /// A group of the unit tests' own in several hierarchies; none without the rights to it.
-    fn groups(name: &str) -> Vec<PathBuf> {
+    /// A group of the unit tests' own, gone after the test however that ends.
+    struct Group(PathBuf);
+
+    impl std::ops::Deref for Group {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Group {
+        fn drop(&mut self) {
+            let _ = remove(&self.0, soon());
+        }
+    }
+
+    /// A group in several hierarchies; none without the rights to it.
+    fn groups(name: &str) -> Vec<Group> {
         let name = format!("verify-unit-{name}-{}", std::process::id());
         let folders = ["", "freezer", "pids", "cpu", "unified"];
         let parents = folders.map(|folder| Path::new("/sys/fs/cgroup").join(folder));
@@ -173,6 +190,7 @@ mod tests {
         let groups = hierarchies.map(|parent| parent.join(&name));
         let groups: Vec<_> = groups
             .filter(|group| fs::create_dir(group).is_ok())
+            .map(Group)
             .collect();
         if groups.is_empty() {
             eprintln!("skipped: no cgroup can be made here");

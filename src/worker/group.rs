@@ -38,6 +38,7 @@ struct Group {
     controller: String,
     path: PathBuf,
     record: Option<PathBuf>,
+    /// Held as long as this is open.
     _lock: File,
 }
 
@@ -71,10 +72,13 @@ impl Groups {
         self.0.iter().map(path).collect()
     }
 
-    /// Lets go of them as a SIGKILL does.
+    /// Lets go of them as a SIGKILL does. Unlocks in so many words: a child that another test has forked just now may
+    /// have the files open, too.
     #[cfg(test)]
     pub fn forget(&mut self) {
-        self.0.clear();
+        for group in self.0.drain(..) {
+            group._lock.unlock().unwrap();
+        }
     }
 
     /// Removes them; gives those that could not be removed.

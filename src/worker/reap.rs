@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(run.is_dir());
         assert_eq!(all_groups(&place.cgroups).len(), 1);
-        drop(held);
+        held.unlock().unwrap();
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(place.is_clean());
     }
