@@ -30,9 +30,11 @@ use nix::errno::Errno;
 pub fn mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     // SAFETY: zero is valid for every field of statx.
     let mut status: libc::statx = unsafe { std::mem::zeroed() };
+    // By its number: the standard library refers to the function weakly, and a static glibc leaves it null then.
     // SAFETY: the path is empty and ends with NUL; the result goes to a valid statx.
     let result = unsafe {
-        libc::statx(
+        libc::syscall(
+            libc::SYS_statx,
             file.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH,
