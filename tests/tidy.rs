@@ -91,8 +91,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// The longest file, in lines. A longer one has more than one purpose.
-const LINES: usize = 520;
+/// The longest file, in lines before its tests. A longer one has more than one purpose.
+const LINES: usize = 400;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -187,7 +187,8 @@ fn every_file_says_what_it_is_and_has_one_purpose() {
             "{} does not begin with what it is",
             path.display()
         );
-        let lines = text.lines().count();
+        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let lines = code.count();
         assert!(
             lines <= LINES,
             "{} has {lines} lines: split it",

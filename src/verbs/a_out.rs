@@ -21,7 +21,8 @@ pub struct AOut {}
 
 impl Verb for AOut {
     const USAGE: &'static str = "a.out";
-    const SUMMARY: &'static str = "Start an endless loop in the background, on the CPU that all loops share";
+    const SUMMARY: &'static str =
+        "Start an endless loop in the background, on the CPU that all loops share";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         options(words)
@@ -51,7 +52,8 @@ pub fn start(name: &str, session: &mut Session) -> Result<(), Failure> {
             .map_err(|errno| Failure::errno("write", "cpu.shares", errno))?;
         let tasks = beneath::open(group, Path::new("tasks"), OFlag::O_WRONLY, Mode::empty())
             .map_err(|errno| Failure::errno("open", "tasks", errno))?;
-        busy.attach(&tasks).map_err(|error| busy_failure(name, error))?;
+        busy.attach(&tasks)
+            .map_err(|error| busy_failure(name, error))?;
     }
     session.started.push(Started {
         name: name.to_owned(),

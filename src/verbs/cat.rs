@@ -32,7 +32,8 @@ impl Verb for Cat {
         let mut output = Output::nothing();
         for file in &self.files {
             let (root, path) = session.resolve(file)?;
-            let bytes = beneath::read(root, &path).map_err(|errno| Failure::errno("open", file, errno))?;
+            let bytes =
+                beneath::read(root, &path).map_err(|errno| Failure::errno("open", file, errno))?;
             output.text(String::from_utf8_lossy(&bytes));
         }
         Ok(output)

@@ -77,6 +77,9 @@ mod tests {
         let error = parse::<Cgexec>("-g memory:../x hog memory 1M").unwrap_err();
         assert_eq!(error.span, 3..14);
         let error = parse::<Cgexec>("-g memory:x hg memory 1M").unwrap_err();
-        assert_eq!((error.span, error.nearest.as_deref()), (12..14, Some("hog")));
+        assert_eq!(
+            (error.span, error.nearest.as_deref()),
+            (12..14, Some("hog"))
+        );
     }
 }

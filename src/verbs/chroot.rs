@@ -27,7 +27,8 @@ pub struct Chroot {
 
 impl Verb for Chroot {
     const USAGE: &'static str = "chroot NEWROOT SHELL";
-    const SUMMARY: &'static str = "Run the shell of a new root directory; the lines inside are typed into it";
+    const SUMMARY: &'static str =
+        "Run the shell of a new root directory; the lines inside are typed into it";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         let here = words.here();
@@ -36,7 +37,10 @@ impl Verb for Chroot {
         if chroot.shell.is_absolute() && chroot.shell.components().all(plain) {
             return Ok(chroot);
         }
-        Err(LineError::new(here, "the shell is named by its path in the new root").expected("expected /bin/bash"))
+        Err(
+            LineError::new(here, "the shell is named by its path in the new root")
+                .expected("expected /bin/bash"),
+        )
     }
 
     fn opens(&self) -> bool {
@@ -51,9 +55,11 @@ impl Verb for Chroot {
     fn enter(&self, session: &mut Session, inside: Inside<'_>) -> Result<Flow, Failure> {
         session.in_child("chroot", |session| {
             let (root, path) = session.resolve(&self.new_root.0)?;
-            let fail = |call: &'static str| move |errno| Failure::errno(call, &self.new_root, errno);
+            let fail =
+                |call: &'static str| move |errno| Failure::errno(call, &self.new_root, errno);
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-            let directory = beneath::open(root, &path, flags, Mode::empty()).map_err(fail("open"))?;
+            let directory =
+                beneath::open(root, &path, flags, Mode::empty()).map_err(fail("open"))?;
             nix::unistd::fchdir(directory.as_fd()).map_err(fail("fchdir"))?;
             nix::unistd::chroot(".").map_err(fail("chroot"))?;
             session.shell = Some(Shell::start(&self.shell)?);

@@ -30,8 +30,7 @@ pub struct Cp {
 
 impl Verb for Cp {
     const USAGE: &'static str = "cp /PROGRAM NEWROOT/PROGRAM | cp FILE FILE";
-    const SUMMARY: &'static str =
-        "Copy a program of the host with every library that it loads, or a file of the scratch directory";
+    const SUMMARY: &'static str = "Copy a program of the host with every library that it loads, or a file of the scratch directory";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         let here = words.here();
@@ -65,12 +64,20 @@ impl Cp {
     fn new_root(&self) -> Option<PathBuf> {
         let destination = &self.destination.0.relative;
         let program = Path::new(self.source.trim_start_matches('/'));
-        let depth = destination.components().count().checked_sub(program.components().count())?;
-        destination.ends_with(program).then(|| destination.components().take(depth).collect())
+        let depth = destination
+            .components()
+            .count()
+            .checked_sub(program.components().count())?;
+        destination
+            .ends_with(program)
+            .then(|| destination.components().take(depth).collect())
     }
 
     fn copy_inside(&self, session: &mut Session) -> Result<Output, Failure> {
-        let source: SpecPath = self.source.parse().map_err(|error: String| Failure::unexpected("open", &self.source, error))?;
+        let source: SpecPath = self
+            .source
+            .parse()
+            .map_err(|error: String| Failure::unexpected("open", &self.source, error))?;
         let (root, path) = session.resolve(&source)?;
         let file = beneath::open(root, &path, OFlag::O_RDONLY, Mode::empty())
             .map_err(|errno| Failure::errno("open", &source, errno))?;
@@ -91,9 +98,16 @@ pub fn program_of_host(path: &str) -> Result<PathBuf, Failure> {
 
 /// The loader and every library of a program, as files of the host.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let closure = closure(program).map_err(|error| Failure::unexpected("read", program.display(), error.to_string()))?;
+    let closure = closure(program)
+        .map_err(|error| Failure::unexpected("read", program.display(), error.to_string()))?;
     let found = closure.libraries.into_iter().map(|library| {
-        let missing = || Failure::unexpected("find", library.name.to_string_lossy(), "this library is nowhere");
+        let missing = || {
+            Failure::unexpected(
+                "find",
+                library.name.to_string_lossy(),
+                "this library is nowhere",
+            )
+        };
         library.path.clone().ok_or_else(missing)
     });
     let loader = closure.loader.into_iter().map(Ok);
@@ -129,7 +143,11 @@ fn bring(library: &Path, new_root: &Path, session: &mut Session) -> Result<(), F
 fn place_in_root(library: &Path) -> PathBuf {
     let path = library.strip_prefix("/").unwrap_or(library);
     match path.strip_prefix("usr") {
-        Ok(below) if below.to_string_lossy().starts_with("lib") && below.components().count() <= 3 => below.to_owned(),
+        Ok(below)
+            if below.to_string_lossy().starts_with("lib") && below.components().count() <= 3 =>
+        {
+            below.to_owned()
+        }
         _ => path.to_owned(),
     }
 }
@@ -139,7 +157,12 @@ fn open(path: &Path) -> Result<OwnedFd, Failure> {
     Ok(file.into())
 }
 
-fn copy(source: OwnedFd, session: &mut Session, destination: &SpecPath, name: &str) -> Result<(), Failure> {
+fn copy(
+    source: OwnedFd,
+    session: &mut Session,
+    destination: &SpecPath,
+    name: &str,
+) -> Result<(), Failure> {
     let (root, path) = session.resolve(destination)?;
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
     let target = beneath::open(root.as_fd(), &path, flags, Mode::from_bits_truncate(0o755))
@@ -157,7 +180,10 @@ mod tests {
     #[test]
     fn the_new_root_is_what_stands_before_the_programs_path() {
         let root = |line: &str| parse::<Cp>(line).unwrap().new_root();
-        assert_eq!(root("/bin/bash newroot/bin/bash"), Some(PathBuf::from("newroot")));
+        assert_eq!(
+            root("/bin/bash newroot/bin/bash"),
+            Some(PathBuf::from("newroot"))
+        );
         assert_eq!(root("/bin/bash a/b/bin/bash"), Some(PathBuf::from("a/b")));
         assert_eq!(root("/bin/bash newroot/bash"), None);
         assert_eq!(root("/bin/bash bash"), None);
@@ -166,11 +192,20 @@ mod tests {
     #[test]
     fn libraries_stand_where_every_loader_looks() {
         for (library, place) in [
-            ("/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
-            ("/usr/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
+            (
+                "/lib/x86_64-linux-gnu/libc.so.6",
+                "lib/x86_64-linux-gnu/libc.so.6",
+            ),
+            (
+                "/usr/lib/x86_64-linux-gnu/libc.so.6",
+                "lib/x86_64-linux-gnu/libc.so.6",
+            ),
             ("/usr/lib64/libc.so.6", "lib64/libc.so.6"),
             ("/usr/lib/libreadline.so.8", "lib/libreadline.so.8"),
-            ("/usr/lib/x86_64-linux-gnu/systemd/x.so", "usr/lib/x86_64-linux-gnu/systemd/x.so"),
+            (
+                "/usr/lib/x86_64-linux-gnu/systemd/x.so",
+                "usr/lib/x86_64-linux-gnu/systemd/x.so",
+            ),
             ("/opt/x/lib/x.so", "opt/x/lib/x.so"),
         ] {
             assert_eq!(place_in_root(Path::new(library)), Path::new(place));

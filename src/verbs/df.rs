@@ -25,7 +25,8 @@ pub struct Df {
 
 impl Verb for Df {
     const USAGE: &'static str = "df FILE";
-    const SUMMARY: &'static str = "Print the file system that a path is on, and where it is mounted";
+    const SUMMARY: &'static str =
+        "Print the file system that a path is on, and where it is mounted";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         options(words)
@@ -39,16 +40,29 @@ impl Verb for Df {
         let (root, path) = session.resolve(&self.file)?;
         let file = beneath::open(root, &path, OFlag::O_PATH, Mode::empty())
             .map_err(|errno| Failure::errno("open", &self.file, errno))?;
-        let id = mount_id(file.as_fd()).map_err(|errno| Failure::errno("statx", &self.file, errno))?;
+        let id =
+            mount_id(file.as_fd()).map_err(|errno| Failure::errno("statx", &self.file, errno))?;
         let scratch = std::fs::read_link(beneath::fd_path(&session.scratch()))
             .map_err(|error| Failure::io("readlink", "/proc/self/fd", &error))?;
         let mounts = Process::myself()
             .and_then(|process| process.mountinfo())
-            .map_err(|error| Failure::unexpected("read", "/proc/self/mountinfo", error.to_string()))?;
-        let mount = mounts.0.into_iter().find(|mount| u64::try_from(mount.mnt_id) == Ok(id));
-        let mount = mount.ok_or_else(|| Failure::unexpected("find", &self.file, "its mount is not in mountinfo"))?;
-        let mut output = Output::lines(["Filesystem  Mounted on".to_owned(), row(&mount, &scratch)]);
-        output.evidence(format!("{} {:?}", mount.mount_point.display(), mount.super_options));
+            .map_err(|error| {
+                Failure::unexpected("read", "/proc/self/mountinfo", error.to_string())
+            })?;
+        let mount = mounts
+            .0
+            .into_iter()
+            .find(|mount| u64::try_from(mount.mnt_id) == Ok(id));
+        let mount = mount.ok_or_else(|| {
+            Failure::unexpected("find", &self.file, "its mount is not in mountinfo")
+        })?;
+        let mut output =
+            Output::lines(["Filesystem  Mounted on".to_owned(), row(&mount, &scratch)]);
+        output.evidence(format!(
+            "{} {:?}",
+            mount.mount_point.display(),
+            mount.super_options
+        ));
         Ok(output)
     }
 }
@@ -57,6 +71,9 @@ fn row(mount: &MountInfo, scratch: &Path) -> String {
     let source = mount.mount_source.as_deref().unwrap_or("none");
     let below = mount.mount_point.strip_prefix(scratch).ok();
     // The scratch directory is on a file system of verify's own: where that is mounted is no fact of the host.
-    let at = below.map_or_else(|| "/root".to_owned(), |path| format!("/root/{}", path.display()));
+    let at = below.map_or_else(
+        || "/root".to_owned(),
+        |path| format!("/root/{}", path.display()),
+    );
     format!("{source:10}  {at}")
 }

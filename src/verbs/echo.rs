@@ -32,8 +32,16 @@ impl Verb for Echo {
         let mut text = Vec::new();
         let append = loop {
             match words.word("TEXT > FILE")? {
-                Word { text, quoted: false, .. } if text == ">" => break false,
-                Word { text, quoted: false, .. } if text == ">>" => break true,
+                Word {
+                    text,
+                    quoted: false,
+                    ..
+                } if text == ">" => break false,
+                Word {
+                    text,
+                    quoted: false,
+                    ..
+                } if text == ">>" => break true,
                 word => text.push(word.text.as_str()),
             }
         };
@@ -49,10 +57,15 @@ impl Verb for Echo {
         if let Some(name) = self.process() {
             let Started { pid, cpu, .. } = session.started(name)?.clone();
             let (root, path) = session.resolve(&self.file.0)?;
-            let members = beneath::open(root, &path, OFlag::O_WRONLY, Mode::empty()).map_err(fail)?;
+            let members =
+                beneath::open(root, &path, OFlag::O_WRONLY, Mode::empty()).map_err(fail)?;
             match cpu {
-                Some(cpu) => busy::attach(pid, cpu, &members).map_err(|error| busy_failure(name, error))?,
-                None => drop(nix::unistd::write(&members, pid.to_string().as_bytes()).map_err(fail)?),
+                Some(cpu) => {
+                    busy::attach(pid, cpu, &members).map_err(|error| busy_failure(name, error))?
+                }
+                None => {
+                    nix::unistd::write(&members, pid.to_string().as_bytes()).map_err(fail)?;
+                }
             }
             return Ok(Output::nothing());
         }

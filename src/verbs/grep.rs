@@ -35,8 +35,8 @@ impl Verb for Grep {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         let (root, path) = session.resolve(&self.file)?;
-        let bytes =
-            beneath::read(root, &path).map_err(|errno| Failure::errno("open", &self.file, errno))?;
+        let bytes = beneath::read(root, &path)
+            .map_err(|errno| Failure::errno("open", &self.file, errno))?;
         let text = String::from_utf8_lossy(&bytes);
         let lines = text
             .lines()

@@ -32,18 +32,26 @@ const PAGE: usize = 4096;
 
 impl Verb for Hog {
     const USAGE: &'static str = "hog memory NUMBERM | hog processes NUMBER";
-    const SUMMARY: &'static str = "Take memory or start processes, until all are there or the kernel refuses";
+    const SUMMARY: &'static str =
+        "Take memory or start processes, until all are there or the kernel refuses";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         match words.keyword(&["memory", "processes"])? {
             "memory" => {
                 let word = words.word("an amount of memory such as 64M")?;
-                let number = word.text.strip_suffix('M').and_then(|number| number.parse().ok());
+                let number = word
+                    .text
+                    .strip_suffix('M')
+                    .and_then(|number| number.parse().ok());
                 let fits = number.filter(|number| (1..=MEMORY_LIMIT).contains(number));
-                fits.map(|number| Self::Memory(number << 20)).ok_or_else(|| {
-                    LineError::new(word.span.clone(), format!("`{}` is no such amount", word.text))
+                fits.map(|number| Self::Memory(number << 20))
+                    .ok_or_else(|| {
+                        LineError::new(
+                            word.span.clone(),
+                            format!("`{}` is no such amount", word.text),
+                        )
                         .expected(format!("expected 1M to {MEMORY_LIMIT}M"))
-                })
+                    })
             }
             _ => {
                 let here = words.here();
@@ -116,7 +124,14 @@ mod tests {
     fn amounts_are_bounded() {
         assert_eq!(parse::<Hog>("memory 64M").unwrap(), Hog::Memory(64 << 20));
         assert_eq!(parse::<Hog>("processes 8").unwrap(), Hog::Processes(8));
-        for line in ["memory 64", "memory 0M", "memory 99999M", "processes 0", "processes 9999", "disk 1M"] {
+        for line in [
+            "memory 64",
+            "memory 0M",
+            "memory 99999M",
+            "processes 0",
+            "processes 9999",
+            "disk 1M",
+        ] {
             assert!(parse::<Hog>(line).is_err(), "{line}");
         }
     }

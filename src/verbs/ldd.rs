@@ -22,7 +22,8 @@ pub struct Ldd {
 
 impl Verb for Ldd {
     const USAGE: &'static str = "ldd PROGRAM";
-    const SUMMARY: &'static str = "Print whether every library that a program of the host loads is there";
+    const SUMMARY: &'static str =
+        "Print whether every library that a program of the host loads is there";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         options(words)

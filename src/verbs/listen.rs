@@ -24,7 +24,8 @@ const NAME: &str = "listen";
 
 impl Verb for Listen {
     const USAGE: &'static str = "listen PORT TEXT…";
-    const SUMMARY: &'static str = "Answer TCP connections to a port with a line of text, in the background";
+    const SUMMARY: &'static str =
+        "Answer TCP connections to a port with a line of text, in the background";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         let port = words.value("a port from 1 to 65535")?;
@@ -85,12 +86,20 @@ mod tests {
     #[test]
     fn takes_a_port_and_the_rest_as_text() {
         let listen: Listen = parse("80 Hello from 'the  host'").unwrap();
-        assert_eq!((listen.port.get(), listen.text.as_str()), (80, "Hello from the  host"));
+        assert_eq!(
+            (listen.port.get(), listen.text.as_str()),
+            (80, "Hello from the  host")
+        );
         assert_eq!(
             listen.by_hand(""),
             "while echo 'Hello from the  host' | nc -lN 80; do :; done &"
         );
-        for (line, span) in [("0 x", 0..1), ("65536 x", 0..5), ("http x", 0..4), ("80", 2..3)] {
+        for (line, span) in [
+            ("0 x", 0..1),
+            ("65536 x", 0..5),
+            ("http x", 0..4),
+            ("80", 2..3),
+        ] {
             assert_eq!(parse::<Listen>(line).unwrap_err().span, span, "{line}");
         }
     }

@@ -31,16 +31,22 @@ impl Verb for Ls {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         let here = [SpecPath::here()];
-        let files = if self.files.is_empty() { &here[..] } else { &self.files };
+        let files = if self.files.is_empty() {
+            &here[..]
+        } else {
+            &self.files
+        };
         let mut lines = Vec::new();
         for file in files {
             let (root, path) = session.resolve(file)?;
-            let status = beneath::lstat(root, &path).map_err(|errno| Failure::errno("stat", file, errno))?;
+            let status =
+                beneath::lstat(root, &path).map_err(|errno| Failure::errno("stat", file, errno))?;
             if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT != SFlag::S_IFDIR {
                 lines.push(file.to_string());
                 continue;
             }
-            let names = beneath::list(root, &path).map_err(|errno| Failure::errno("open", file, errno))?;
+            let names =
+                beneath::list(root, &path).map_err(|errno| Failure::errno("open", file, errno))?;
             lines.extend(names.iter().map(|name| name.to_string_lossy().into_owned()));
         }
         Ok(Output::lines(lines))

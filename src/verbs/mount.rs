@@ -67,23 +67,39 @@ impl Verb for Mount {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         for path in self.paths() {
-            let path: SpecPath = path.parse().map_err(|error: String| Failure::unexpected("open", path, error))?;
+            let path: SpecPath = path
+                .parse()
+                .map_err(|error: String| Failure::unexpected("open", path, error))?;
             stays_inside(session, &path)?;
         }
         let fail = |errno| Failure::errno("mount", &self.directory, errno);
         stays_inside(session, &self.directory.0)?;
         let target = Path::new(&self.directory.0.relative);
-        let target = if target.as_os_str().is_empty() { Path::new(".") } else { target };
+        let target = if target.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            target
+        };
         let options = (!self.options.is_empty()).then(|| self.options.join(","));
         let kind = Some(self.kind.name());
-        mount(Some(self.source.as_str()), target, kind, MsFlags::empty(), options.as_deref()).map_err(fail)?;
+        mount(
+            Some(self.source.as_str()),
+            target,
+            kind,
+            MsFlags::empty(),
+            options.as_deref(),
+        )
+        .map_err(fail)?;
         Ok(Output::nothing())
     }
 }
 
 impl Mount {
     fn paths(&self) -> impl Iterator<Item = &str> {
-        let values = self.options.iter().filter_map(|option| option.split_once('='));
+        let values = self
+            .options
+            .iter()
+            .filter_map(|option| option.split_once('='));
         let paths = values.filter(|(name, _)| PATH_OPTIONS.contains(name));
         paths.flat_map(|(_, paths)| paths.split(':'))
     }
@@ -104,16 +120,21 @@ mod tests {
 
     #[test]
     fn the_tutorials_line_is_read() {
-        let line = "-t overlay overlay -o lowerdir=image2:image1,upperdir=container,workdir=work merge";
+        let line =
+            "-t overlay overlay -o lowerdir=image2:image1,upperdir=container,workdir=work merge";
         let mount: Mount = parse(line).unwrap();
         assert_eq!(mount.kind, Kind::Overlay);
         assert_eq!(mount.directory.to_string(), "merge");
-        assert_eq!(mount.paths().collect::<Vec<_>>(), ["image2", "image1", "container", "work"]);
+        assert_eq!(
+            mount.paths().collect::<Vec<_>>(),
+            ["image2", "image1", "container", "work"]
+        );
     }
 
     #[test]
     fn paths_in_options_do_not_lead_out() {
-        let error = parse::<Mount>("-t overlay overlay -o lowerdir=/etc,upperdir=u,workdir=w m").unwrap_err();
+        let error = parse::<Mount>("-t overlay overlay -o lowerdir=/etc,upperdir=u,workdir=w m")
+            .unwrap_err();
         assert!(error.message.contains("leads out"), "{}", error.message);
         assert_eq!(error.span, 22..56);
         assert!(parse::<Mount>("-t ext4 /dev/sda1 m").is_err());

@@ -192,10 +192,15 @@ mod tests {
             panic!("{:?}", parse::<Nft>(CHAIN));
         };
         assert_eq!((chain.hook, chain.policy), (Hook::Output, Policy::Drop));
-        let dense = CHAIN.replace(" ;", ";").replace("priority 0", "priority filter");
+        let dense = CHAIN
+            .replace(" ;", ";")
+            .replace("priority 0", "priority filter");
         assert_eq!(parse(&dense), Ok(Nft::AddChain(chain.clone())));
         assert_eq!(
-            listing(std::slice::from_ref(&chain.table), std::slice::from_ref(&chain)),
+            listing(
+                std::slice::from_ref(&chain.table),
+                std::slice::from_ref(&chain)
+            ),
             [
                 "table ip filter {",
                 "\tchain out {",
@@ -208,7 +213,12 @@ mod tests {
 
     #[test]
     fn points_at_the_word_inside_the_quotes() {
-        for (right, wrong) in [("output", "outptu"), ("0", "zero"), ("drop", "drip"), ("filter hook", "nat hook")] {
+        for (right, wrong) in [
+            ("output", "outptu"),
+            ("0", "zero"),
+            ("drop", "drip"),
+            ("filter hook", "nat hook"),
+        ] {
             let line = CHAIN.replace(right, wrong);
             let error = parse::<Nft>(&line).unwrap_err();
             let word = wrong.split(' ').next().unwrap();
@@ -216,7 +226,10 @@ mod tests {
         }
         let line = CHAIN.replace(" ; }", " }");
         let error = parse::<Nft>(&line).unwrap_err();
-        assert_eq!((&line[error.span], error.expected.as_str()), ("}", "expected `;`"));
+        assert_eq!(
+            (&line[error.span], error.expected.as_str()),
+            ("}", "expected `;`")
+        );
         for (line, word) in [
             ("add table arp x", "arp"),
             ("add table ip 1x", "1x"),

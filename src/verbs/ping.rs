@@ -73,7 +73,9 @@ impl Verb for Ping {
 
 fn statistics(transmitted: u16, received: u16) -> String {
     let (sent, got) = (u32::from(transmitted), u32::from(received));
-    let loss = (100 * sent.saturating_sub(got)).checked_div(sent).unwrap_or(0);
+    let loss = (100 * sent.saturating_sub(got))
+        .checked_div(sent)
+        .unwrap_or(0);
     format!("{sent} packets transmitted, {got} received, {loss}% packet loss")
 }
 
@@ -103,7 +105,13 @@ mod tests {
 
     #[test]
     fn loss_is_in_percent() {
-        assert_eq!(statistics(2, 2), "2 packets transmitted, 2 received, 0% packet loss");
-        assert_eq!(statistics(3, 2), "3 packets transmitted, 2 received, 33% packet loss");
+        assert_eq!(
+            statistics(2, 2),
+            "2 packets transmitted, 2 received, 0% packet loss"
+        );
+        assert_eq!(
+            statistics(3, 2),
+            "3 packets transmitted, 2 received, 33% packet loss"
+        );
     }
 }

@@ -45,7 +45,10 @@ impl std::str::FromStr for Column {
             "ppid" => Ok(Self::Ppid),
             "nspid" => Ok(Self::Nspid),
             "cmd" => Ok(Self::Cmd),
-            _ => Err(format!("expected {}", one_of(&["pid", "ppid", "nspid", "cmd"]))),
+            _ => Err(format!(
+                "expected {}",
+                one_of(&["pid", "ppid", "nspid", "cmd"])
+            )),
         }
     }
 }
@@ -64,7 +67,8 @@ impl Verb for Ps {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         session.in_child("ps", |_| {
-            set_name(if self.full { "ps -ef" } else { "ps -e" }).map_err(|errno| Failure::errno("prctl", "", errno))?;
+            set_name(if self.full { "ps -ef" } else { "ps -e" })
+                .map_err(|errno| Failure::errno("prctl", "", errno))?;
             let mut rows = vec![self.columns().iter().map(|column| column.title()).collect()];
             for process in all_processes().map_err(|error| proc_failure(&error))? {
                 // A process that ends while it is read is not there.
@@ -99,7 +103,12 @@ impl Ps {
             Column::Pid => format!("{:>5}", stat.pid),
             Column::Ppid => format!(" {:>5}", stat.ppid),
             Column::Nspid => {
-                let numbers: Vec<_> = status.nspid.iter().flatten().map(ToString::to_string).collect();
+                let numbers: Vec<_> = status
+                    .nspid
+                    .iter()
+                    .flatten()
+                    .map(ToString::to_string)
+                    .collect();
                 format!("  {:<8}", numbers.join(" "))
             }
             Column::Cmd => format!("  {}", stat.comm),
@@ -121,8 +130,12 @@ impl Column {
 
 fn proc_failure(error: &procfs::ProcError) -> Failure {
     match error {
-        procfs::ProcError::NotFound(_) => Failure::errno("open", "/proc", nix::errno::Errno::ENOENT),
-        procfs::ProcError::PermissionDenied(_) => Failure::errno("open", "/proc", nix::errno::Errno::EACCES),
+        procfs::ProcError::NotFound(_) => {
+            Failure::errno("open", "/proc", nix::errno::Errno::ENOENT)
+        }
+        procfs::ProcError::PermissionDenied(_) => {
+            Failure::errno("open", "/proc", nix::errno::Errno::EACCES)
+        }
         other => Failure::unexpected("read", "/proc", other.to_string()),
     }
 }

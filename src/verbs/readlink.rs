@@ -17,7 +17,8 @@ pub struct Readlink {
 
 impl Verb for Readlink {
     const USAGE: &'static str = "readlink LINK";
-    const SUMMARY: &'static str = "Print a symbolic link; a namespace's number is shown as a letter";
+    const SUMMARY: &'static str =
+        "Print a symbolic link; a namespace's number is shown as a letter";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         options(words)
@@ -29,7 +30,8 @@ impl Verb for Readlink {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         let (root, path) = session.resolve(&self.link)?;
-        let target = beneath::readlink(root, &path).map_err(|errno| Failure::errno("readlink", &self.link, errno))?;
+        let target = beneath::readlink(root, &path)
+            .map_err(|errno| Failure::errno("readlink", &self.link, errno))?;
         let target = target.to_string_lossy();
         let mut output = Output::nothing();
         match namespace(&target) {

@@ -35,11 +35,19 @@ impl Verb for Top {
         let here = words.here();
         let rest = words.rest();
         let text: Vec<_> = rest.iter().map(|word| word.text.as_str()).collect();
-        let band = text.join(" ").parse().map_err(|error: crate::measure::BandError| {
-            let span = here.start + error.span.start..here.start + error.span.end.max(error.span.start + 1);
-            LineError::new(span, error.message).expected("expected for example 1:2 ±3%")
-        })?;
-        Ok(Self { first, second, band })
+        let band = text
+            .join(" ")
+            .parse()
+            .map_err(|error: crate::measure::BandError| {
+                let span = here.start + error.span.start
+                    ..here.start + error.span.end.max(error.span.start + 1);
+                LineError::new(span, error.message).expected("expected for example 1:2 ±3%")
+            })?;
+        Ok(Self {
+            first,
+            second,
+            band,
+        })
     }
 
     fn prints(&self) -> bool {
@@ -54,7 +62,9 @@ impl Verb for Top {
         let first = session.started(&self.first)?.clone();
         let second = session.started(&self.second)?;
         let deadline = Instant::now() + LIMIT;
-        let cpu = first.cpu.ok_or_else(|| Failure::errno("top", &first.name, Errno::EINVAL))?;
+        let cpu = first
+            .cpu
+            .ok_or_else(|| Failure::errno("top", &first.name, Errno::EINVAL))?;
         let measured = measure_pair(first.pid, second.pid, cpu, &self.band, deadline)
             .map_err(|error| self.no_answer(&first, error))?;
         self.judge(&measured)
@@ -93,7 +103,10 @@ impl Top {
                 Err(Failure::unexpected("measure", pair, message))
             }
             Verdict::Undecided(doubt) => {
-                let message = format!("{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt:?}", self.band);
+                let message = format!(
+                    "{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt:?}",
+                    self.band
+                );
                 Err(Failure::inconclusive("measure", pair, message))
             }
         }
@@ -109,7 +122,9 @@ impl Top {
             unit: "%".to_owned(),
             half_width: 100.0 * estimate.half_width,
             band: (share - tolerance, share + tolerance),
-            samples: samples.map(|sample| percent(sample.a_ns, sample.pair_ns())).collect(),
+            samples: samples
+                .map(|sample| percent(sample.a_ns, sample.pair_ns()))
+                .collect(),
         })
     }
 
@@ -134,7 +149,10 @@ mod tests {
     fn the_band_is_read() {
         let top: Top = parse("a.out b.out = 1:2 ±3%").unwrap();
         assert_eq!(top.band.ratio(), (1, 2));
-        assert_eq!((top.first.as_str(), top.second.as_str()), ("a.out", "b.out"));
+        assert_eq!(
+            (top.first.as_str(), top.second.as_str()),
+            ("a.out", "b.out")
+        );
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Verb for Tree {
             hidden: 0,
             text: format!("{}\n", self.directory),
         };
-        walk.below(&path, "").map_err(|errno| Failure::errno("open", &self.directory, errno))?;
+        walk.below(&path, "")
+            .map_err(|errno| Failure::errno("open", &self.directory, errno))?;
         let mut output = Output::nothing();
         output.text(&walk.text);
         if walk.hidden > 0 {
@@ -69,8 +70,10 @@ impl Walk<'_> {
     fn below(&mut self, directory: &Path, indent: &str) -> Result<(), nix::errno::Errno> {
         let names = beneath::list(self.root, directory)?;
         let brought = self.brought;
-        let (hidden, shown): (Vec<_>, Vec<_>) =
-            names.into_iter().map(|name| directory.join(name)).partition(|path| brought.contains(path));
+        let (hidden, shown): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .map(|name| directory.join(name))
+            .partition(|path| brought.contains(path));
         self.hidden += hidden.len();
         for (number, path) in shown.iter().enumerate() {
             self.entries += 1;
@@ -78,11 +81,19 @@ impl Walk<'_> {
                 return Err(nix::errno::Errno::E2BIG);
             }
             let last = number + 1 == shown.len();
-            let (branch, deeper) = if last { ("└── ", "    ") } else { ("├── ", "│   ") };
+            let (branch, deeper) = if last {
+                ("└── ", "    ")
+            } else {
+                ("├── ", "│   ")
+            };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let kind = SFlag::from_bits_truncate(beneath::lstat(self.root, path)?.st_mode) & SFlag::S_IFMT;
+            let kind =
+                SFlag::from_bits_truncate(beneath::lstat(self.root, path)?.st_mode) & SFlag::S_IFMT;
             let target = match kind == SFlag::S_IFLNK {
-                true => format!(" -> {}", beneath::readlink(self.root, path)?.to_string_lossy()),
+                true => format!(
+                    " -> {}",
+                    beneath::readlink(self.root, path)?.to_string_lossy()
+                ),
                 false => String::new(),
             };
             let _ = writeln!(self.text, "{indent}{branch}{name}{target}");

@@ -27,7 +27,8 @@ impl Verb for Uname {
     }
 
     fn perform(&self, _session: &mut Session) -> Result<Output, Failure> {
-        let names = nix::sys::utsname::uname().map_err(|errno| Failure::errno("uname", "", errno))?;
+        let names =
+            nix::sys::utsname::uname().map_err(|errno| Failure::errno("uname", "", errno))?;
         Ok(Output::lines([names.nodename().to_string_lossy()]))
     }
 }

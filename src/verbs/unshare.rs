@@ -45,19 +45,22 @@ pub struct Unshare {
 }
 
 impl Verb for Unshare {
-    const USAGE: &'static str =
-        "unshare [-m] [-u] [-i] [-n] [-p] [-U] [-C] [-T] [--fork] [--mount-proc[=/proc]] [--map-root-user] [SHELL]";
+    const USAGE: &'static str = "unshare [-m] [-u] [-i] [-n] [-p] [-U] [-C] [-T] [--fork] [--mount-proc[=/proc]] [--map-root-user] [SHELL]";
     const SUMMARY: &'static str = "Run the steps inside in new namespaces";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         let here = words.here();
         let unshare: Self = options(words)?;
         if unshare.kinds().is_empty() {
-            return Err(LineError::new(here, "no namespace to unshare").expected("expected --pid, --uts, --net, …"));
+            return Err(LineError::new(here, "no namespace to unshare")
+                .expected("expected --pid, --uts, --net, …"));
         }
         if unshare.mount_proc.is_some() && !(unshare.pid && unshare.fork) {
-            return Err(LineError::new(here, "--mount-proc shows the new PID namespace only with --pid and --fork")
-                .expected("expected --pid --fork"));
+            return Err(LineError::new(
+                here,
+                "--mount-proc shows the new PID namespace only with --pid and --fork",
+            )
+            .expected("expected --pid --fork"));
         }
         Ok(unshare)
     }
@@ -97,7 +100,11 @@ impl Unshare {
             (self.cgroup, Kind::Cgroup),
             (self.time, Kind::Time),
         ];
-        wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect()
+        wanted
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, kind)| kind)
+            .collect()
     }
 
     fn unshare(&self) -> Result<(), Failure> {
@@ -125,8 +132,14 @@ impl Unshare {
         name(&shell)?;
         if let Some(target) = &self.mount_proc {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-            mount(Some("proc"), target.as_str(), Some("proc"), flags, None::<&str>)
-                .map_err(|errno| Failure::errno("mount", "/proc", errno))?;
+            mount(
+                Some("proc"),
+                target.as_str(),
+                Some("proc"),
+                flags,
+                None::<&str>,
+            )
+            .map_err(|errno| Failure::errno("mount", "/proc", errno))?;
         }
         Ok(inside(session))
     }

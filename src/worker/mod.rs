@@ -19,6 +19,7 @@ mod reap;
 mod run;
 mod signals;
 mod state;
+mod supervised;
 
 pub use parent::{Performed, Progress, Task, perform};
 pub use run::Run;

@@ -77,7 +77,9 @@ fn show(
     let mut output = Output::nothing();
     for link in links {
         link::print(netlink, &link, &mut output);
-        let own = addresses.iter().filter(|address| address.index == link.index);
+        let own = addresses
+            .iter()
+            .filter(|address| address.index == link.index);
         for address in own.filter(|address| Family::shows(family, address.net)) {
             print(address, &link, &mut output);
         }

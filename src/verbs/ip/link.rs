@@ -138,7 +138,9 @@ pub(super) fn print(netlink: &mut Netlink, link: &Link, output: &mut Output) {
         (peer, Some(_)) => {
             let peer = peer.unwrap_or(link.index);
             // With its own name, since links in different namespaces may have the same number.
-            output.text("@if").identity("if", format!("{}@if{peer}", link.name));
+            output
+                .text("@if")
+                .identity("if", format!("{}@if{peer}", link.name));
         }
         (None, None) => {}
     }
@@ -147,7 +149,10 @@ pub(super) fn print(netlink: &mut Netlink, link: &Link, output: &mut Output) {
         output.text(format!(" link-netnsid {id}"));
     }
     output.text("\n");
-    output.evidence(format!("{} is link {}, {}", link.name, link.index, link.state));
+    output.evidence(format!(
+        "{} is link {}, {}",
+        link.name, link.index, link.state
+    ));
 }
 
 /// The flags that ip(8) shows, without those that come and go with the kernel's version.
@@ -163,7 +168,11 @@ fn flags(link: &Link) -> String {
     let shown = SHOWN.iter().filter(|(flag, _)| link.flags.contains(*flag));
     let names = shown.map(|(_, name)| *name);
     let no_carrier = (link.is_up() && !settle::has_carrier(link)).then_some("NO-CARRIER");
-    no_carrier.into_iter().chain(names).collect::<Vec<_>>().join(",")
+    no_carrier
+        .into_iter()
+        .chain(names)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// The state by the flags: without a carrier the kernel says DOWN or LOWERLAYERDOWN according to the numbers that the
@@ -198,16 +207,55 @@ mod tests {
     fn the_state_goes_by_the_flags() {
         let (up, both) = (LinkFlags::Up, LinkFlags::Up | LinkFlags::LowerUp);
         for (flags, kernel, kind, flags_shown, state_shown) in [
-            (LinkFlags::Loopback, OperState::Unknown, None, "LOOPBACK", "DOWN"),
-            (LinkFlags::Loopback | both, OperState::Unknown, None, "LOOPBACK,UP,LOWER_UP", "UNKNOWN"),
-            (LinkFlags::Multicast, OperState::Down, Some("veth"), "MULTICAST", "DOWN"),
-            (both | LinkFlags::Running, OperState::Up, Some("veth"), "UP,LOWER_UP", "UP"),
-            (up, OperState::LowerLayerDown, Some("veth"), "NO-CARRIER,UP", "LOWERLAYERDOWN"),
-            (up, OperState::Down, Some("veth"), "NO-CARRIER,UP", "LOWERLAYERDOWN"),
+            (
+                LinkFlags::Loopback,
+                OperState::Unknown,
+                None,
+                "LOOPBACK",
+                "DOWN",
+            ),
+            (
+                LinkFlags::Loopback | both,
+                OperState::Unknown,
+                None,
+                "LOOPBACK,UP,LOWER_UP",
+                "UNKNOWN",
+            ),
+            (
+                LinkFlags::Multicast,
+                OperState::Down,
+                Some("veth"),
+                "MULTICAST",
+                "DOWN",
+            ),
+            (
+                both | LinkFlags::Running,
+                OperState::Up,
+                Some("veth"),
+                "UP,LOWER_UP",
+                "UP",
+            ),
+            (
+                up,
+                OperState::LowerLayerDown,
+                Some("veth"),
+                "NO-CARRIER,UP",
+                "LOWERLAYERDOWN",
+            ),
+            (
+                up,
+                OperState::Down,
+                Some("veth"),
+                "NO-CARRIER,UP",
+                "LOWERLAYERDOWN",
+            ),
             (up, OperState::Down, Some("bridge"), "NO-CARRIER,UP", "DOWN"),
         ] {
             let link = link(flags, kernel, kind);
-            assert_eq!((super::flags(&link).as_str(), state(&link)), (flags_shown, state_shown));
+            assert_eq!(
+                (super::flags(&link).as_str(), state(&link)),
+                (flags_shown, state_shown)
+            );
         }
     }
 }

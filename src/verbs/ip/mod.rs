@@ -155,10 +155,7 @@ mod tests {
             ("link", true),
             ("link set guest netns guestnet", false),
             ("address add 1.2.3.4/24 dev host", false),
-            (
-                "netns exec guestnet ip -4 address show dev guest",
-                true,
-            ),
+            ("netns exec guestnet ip -4 address show dev guest", true),
             ("-6 address show", true),
             ("link show host", true),
             ("link del host", false),
@@ -180,7 +177,10 @@ mod tests {
         for (line, word) in [
             ("lnk", "lnk"),
             ("link add a/b type veth peer name guest", "a/b"),
-            ("link add host type veth peer name sixteen-bytes-xx", "sixteen-bytes-xx"),
+            (
+                "link add host type veth peer name sixteen-bytes-xx",
+                "sixteen-bytes-xx",
+            ),
             ("link add host type bridge", "bridge"),
             ("link set host upp", "upp"),
             ("link set guest netns ../x", "../x"),

@@ -34,12 +34,14 @@ impl Command {
         if words.peek().is_none() {
             return Ok(Self::List);
         }
-        Ok(match words.keyword(&["add", "list", "ls", "exec", "del", "delete"])? {
-            "add" => Self::Add(words.value(NAME)?),
-            "exec" => Self::Exec(words.value(NAME)?, nested(words)?),
-            "del" | "delete" => Self::Delete(words.value(NAME)?),
-            _ => Self::List,
-        })
+        Ok(
+            match words.keyword(&["add", "list", "ls", "exec", "del", "delete"])? {
+                "add" => Self::Add(words.value(NAME)?),
+                "exec" => Self::Exec(words.value(NAME)?, nested(words)?),
+                "del" | "delete" => Self::Delete(words.value(NAME)?),
+                _ => Self::List,
+            },
+        )
     }
 
     pub(super) fn prints(&self) -> bool {
@@ -144,7 +146,10 @@ mod tests {
     fn a_person_types_what_is_inside_as_the_verb_says() {
         for (line, typed) in [
             ("ip netns add guestnet", "ip netns add guestnet"),
-            ("ip netns exec guestnet ip link", "ip netns exec guestnet ip link"),
+            (
+                "ip netns exec guestnet ip link",
+                "ip netns exec guestnet ip link",
+            ),
             (
                 "ip netns exec guestnet ps -e -o nspid",
                 "ip netns exec guestnet grep -H NSpid /proc/[0-9]*/status",

@@ -57,9 +57,16 @@ impl Command {
         };
         let destination = destination.unwrap_or(implied);
         if via.is_some_and(|via| via.is_ipv4() != destination.addr().is_ipv4()) {
-            return Err(LineError::new(at, "the gateway is not of the destination's family"));
+            return Err(LineError::new(
+                at,
+                "the gateway is not of the destination's family",
+            ));
         }
-        Ok(Self::Add { destination, via, dev })
+        Ok(Self::Add {
+            destination,
+            via,
+            dev,
+        })
     }
 
     pub(super) fn prints(&self) -> bool {
@@ -69,7 +76,11 @@ impl Command {
     pub(super) fn perform(&self, family: Option<Family>) -> Result<Output, Failure> {
         let mut netlink = Netlink::open()?;
         match self {
-            Self::Add { destination, via, dev } => {
+            Self::Add {
+                destination,
+                via,
+                dev,
+            } => {
                 let dev = dev.as_ref().map(LinkName::as_str);
                 netlink.add_route(*destination, NextHop { via: *via, dev })?;
                 Ok(Output::nothing())
@@ -77,9 +88,14 @@ impl Command {
             Self::Show => {
                 let family = family.unwrap_or(Family::V4);
                 let routes = netlink.routes()?;
-                let routes = routes.iter().filter(|route| Family::of(route.destination) == family);
+                let routes = routes
+                    .iter()
+                    .filter(|route| Family::of(route.destination) == family);
                 Ok(Output::lines(routes.map(|route| {
-                    line(route, route.index.map(|index| link_name(&mut netlink, index)))
+                    line(
+                        route,
+                        route.index.map(|index| link_name(&mut netlink, index)),
+                    )
                 })))
             }
         }
@@ -95,7 +111,10 @@ fn destination(words: &mut Words<'_>) -> Result<Option<IpNet>, LineError> {
     let destination: IpNet = words.value("`default` or ADDRESS/PREFIX")?;
     if has_host_bits(destination) {
         // The kernel says EINVAL, which would not say what is invalid.
-        return Err(LineError::new(here, format!("`{destination}` has bits behind its prefix")));
+        return Err(LineError::new(
+            here,
+            format!("`{destination}` has bits behind its prefix"),
+        ));
     }
     Ok(Some(destination))
 }
@@ -167,7 +186,10 @@ mod tests {
             gateway: Some([1, 2, 3, 5].into()),
             ..route("0.0.0.0/0")
         };
-        assert_eq!(line(&default, Some("host".into())), "default via 1.2.3.5 dev host");
+        assert_eq!(
+            line(&default, Some("host".into())),
+            "default via 1.2.3.5 dev host"
+        );
         assert_eq!(line(&route("10.0.0.1/32"), None), "10.0.0.1");
     }
 
