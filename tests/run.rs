@@ -231,7 +231,7 @@ fn a_failed_step_is_shown_and_nothing_is_written() {
         &[
             "FAIL",
             "cat: ENOENT: no such file or directory",
-            "1 more steps",
+            "1 step after it",
         ],
     );
     assert_eq!(pending(&folder), None);

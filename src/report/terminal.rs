@@ -41,8 +41,10 @@ impl Terminal {
         };
         let layout = host.cgroups.layout();
         let heading = format!(
-            "{DIM}Linux {} {}, {privilege}, cgroups {layout}: {experiments} experiments{DIM:#}\n\n",
-            host.kernel, host.machine
+            "{DIM}Linux {} {}, {privilege}, cgroups {layout}: {}{DIM:#}\n\n",
+            host.kernel,
+            host.machine,
+            number_of(experiments, "experiment")
         );
         Self {
             heading: Some(heading),
@@ -68,7 +70,8 @@ impl Terminal {
         if pending > 0 {
             let _ = writeln!(
                 text,
-                "{pending} sessions wait for a review: `verify review` or `cargo insta review`\n"
+                "{} to be reviewed: `verify review` or `cargo insta review`\n",
+                number_of(pending, "session")
             );
         }
         let style = match results.verdict {
@@ -120,7 +123,9 @@ impl Watch for Terminal {
             .find(|(_, (begun, _))| begun.elapsed() >= PATIENCE);
         if let Some((experiment, (begun, step))) = slow {
             let seconds = begun.elapsed().as_secs();
-            let line = format!("\r\x1b[2K{DIM}  …  {experiment}, {seconds} s: {step}{DIM:#}");
+            let line = format!("{DIM}  …  {experiment}, {seconds} s: {step}{DIM:#}");
+            // Not through anstream, which takes every escape away when there are to be no colours.
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
             let _ = write!(anstream::stderr(), "{line}");
             let _ = std::io::stderr().flush();
             self.shown = true;
@@ -167,13 +172,19 @@ fn experiment(performance: &Performance<'_>) -> String {
     if left > 0 && judgement.outcome == Outcome::Fail {
         let _ = writeln!(
             text,
-            "       {DIM}{left} more steps were not performed{DIM:#}"
+            "       {DIM}{} after it not performed{DIM:#}",
+            number_of(left, "step")
         );
     }
     if let Some(pending) = &performance.pending {
         let _ = writeln!(text, "       {DIM}written to {}{DIM:#}", pending.display());
     }
     text
+}
+
+fn number_of(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 fn indented(text: &str) -> String {
