@@ -140,9 +140,9 @@ pub fn make_mounts_private() -> Result<(), Errno> {
         Err(Errno::EINVAL) => {}
         result => return result,
     }
-    let open = |path: &str| File::open(path).map_err(|error| errno_of(&error));
-    let (root, namespace) = (open("/")?, open("/proc/self/ns/mnt")?);
-    setns(namespace, CloneFlags::CLONE_NEWNS)?;
+    let root = File::open("/").map_err(|error| errno_of(&error))?;
+    // By a pidfd (Linux 5.8) and not by /proc/self/ns/mnt: in an empty root there is no /proc yet.
+    setns(super::process::own_pidfd()?, CloneFlags::CLONE_NEWNS)?;
     let made = private();
     fchdir(root)?;
     chroot(".")?;

@@ -158,6 +158,18 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: Signal) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
+/// A pidfd of this process (pidfd_open(2)).
+///
+/// # Errors
+/// Those of pidfd_open(2).
+pub fn own_pidfd() -> Result<OwnedFd, Errno> {
+    // SAFETY: no memory is passed.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
+    let pidfd = i32::try_from(Errno::result(pidfd)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made it, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
+}
+
 /// A close-on-exec descriptor with these bytes in it, to be read from the start (memfd_create(2)).
 ///
 /// # Errors

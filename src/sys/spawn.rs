@@ -1,4 +1,4 @@
-//! clone3(2) straight into new namespaces, then execve(2) of this program again.
+//! clone3(2) straight into new namespaces, then execveat(2) of this program again.
 //!
 //! A worker that is PID 1 of its own namespace takes every process of its experiment with it when it dies. Nothing
 //! between clone3 and execve may allocate: a raw clone copies locks that another thread may hold.
@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
+use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Pid, Uid, pipe2};
 
 /// The descriptor that the first of [`Program::files`] gets; the others follow.
@@ -50,7 +51,7 @@ const STAGES: [&str; 6] = [
     "write gid_map",
     "dup",
     "prctl",
-    "execve /proc/self/exe",
+    "execveat this program",
 ];
 
 impl Spawned {
@@ -77,7 +78,8 @@ impl Spawned {
 pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnError> {
     let fail = |call| move |errno| SpawnError { call, errno };
     let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
-    let plan = ChildPlan::new(program, &report);
+    let this_program = open_this_program().map_err(fail("open this program"))?;
+    let plan = ChildPlan::new(program, &report, &this_program);
     let mut pidfd: i32 = -1;
     let flags = program.namespaces.bits() | libc::CLONE_PIDFD;
     // SAFETY: zero is valid for every field of clone_args.
@@ -111,11 +113,12 @@ struct ChildPlan<'a> {
     argv: Vec<*const libc::c_char>,
     files: Vec<i32>,
     report: i32,
+    this_program: i32,
     maps: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl<'a> ChildPlan<'a> {
-    fn new(program: &'a Program<'_>, report: &OwnedFd) -> Self {
+    fn new(program: &'a Program<'_>, report: &OwnedFd, this_program: &OwnedFd) -> Self {
         let argv = program.arguments.iter().map(|argument| argument.as_ptr());
         let user = program.namespaces.contains(CloneFlags::CLONE_NEWUSER);
         let map = |id: u32| format!("0 {id} 1").into_bytes();
@@ -124,6 +127,7 @@ impl<'a> ChildPlan<'a> {
             _arguments: &program.arguments,
             files: program.files.iter().map(AsRawFd::as_raw_fd).collect(),
             report: report.as_raw_fd(),
+            this_program: this_program.as_raw_fd(),
             maps: user.then(|| {
                 (
                     map(Uid::effective().as_raw()),
@@ -165,13 +169,16 @@ impl<'a> ChildPlan<'a> {
         if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) } != 0 {
             return (4, Errno::last());
         }
-        let environment = [std::ptr::null()];
-        // SAFETY: both arrays end with a null pointer and outlive the call.
+        let environment: [*const libc::c_char; 1] = [std::ptr::null()];
+        // SAFETY: both arrays end with a null pointer and outlive the call; the path is empty and ends with NUL.
         unsafe {
-            libc::execve(
-                c"/proc/self/exe".as_ptr(),
+            libc::syscall(
+                libc::SYS_execveat,
+                self.this_program,
+                c"".as_ptr(),
                 self.argv.as_ptr(),
                 environment.as_ptr(),
+                libc::AT_EMPTY_PATH,
             )
         };
         (5, Errno::last())
@@ -180,22 +187,43 @@ impl<'a> ChildPlan<'a> {
     /// Moves the files to 3, 4, … by way of numbers that none of them can have yet.
     fn place_files(&mut self) -> Result<(), Errno> {
         let count = i32::try_from(self.files.len()).unwrap_or(0);
-        let first_free = FIRST_FILE + count + 1;
+        let first_free = FIRST_FILE + count + 2;
         // SAFETY: fcntl, dup2 and close_range take numbers only.
         unsafe {
             for file in &mut self.files {
                 *file = Errno::result(libc::fcntl(*file, libc::F_DUPFD, first_free))?;
             }
             self.report = Errno::result(libc::fcntl(self.report, libc::F_DUPFD, first_free))?;
+            self.this_program =
+                Errno::result(libc::fcntl(self.this_program, libc::F_DUPFD, first_free))?;
             for (target, file) in (FIRST_FILE..).zip(&self.files) {
                 Errno::result(libc::dup2(*file, target))?;
             }
             Errno::result(libc::dup3(self.report, FIRST_FILE + count, libc::O_CLOEXEC))?;
             self.report = FIRST_FILE + count;
+            let last = FIRST_FILE + count + 1;
+            Errno::result(libc::dup3(self.this_program, last, libc::O_CLOEXEC))?;
+            self.this_program = last;
             libc::syscall(libc::SYS_close_range, first_free, u32::MAX, 0);
         }
         Ok(())
     }
+}
+
+/// This program's file: by /proc, or by the name that it was executed under where there is no /proc (AT_EXECFN in
+/// getauxval(3)).
+fn open_this_program() -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    nix::fcntl::open(c"/proc/self/exe", flags, Mode::empty()).or_else(|errno| {
+        // SAFETY: the kernel has put a string that ends with NUL there, for the life of the process.
+        let name = unsafe {
+            let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+            (!name.is_null()).then(|| CStr::from_ptr(name))
+        };
+        name.map_or(Err(errno), |name| {
+            nix::fcntl::open(name, flags, Mode::empty())
+        })
+    })
 }
 
 fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {

@@ -14,7 +14,7 @@ use super::{needs, place};
 use crate::recording::{Failure, Output};
 use crate::session::{Flow, Session};
 use crate::spec::Step;
-use crate::sys::process::{exit_now, hung_up};
+use crate::sys::process::{exit_now, hung_up, set_name};
 use crate::sys::spawn::inherited;
 
 /// The worker's exit status when its parent is gone before it has begun.
@@ -23,6 +23,8 @@ const ORPHANED: i32 = 124;
 /// What the hidden subcommand does. It is there so that a worker is this program executed anew, with nothing of the
 /// parent's memory, threads and descriptors in it.
 pub fn main() -> ! {
+    // A program that is executed by its descriptor is named after that number.
+    let _ = set_name("verify");
     let mut events = Events(File::from(inherited(EVENTS)));
     // getppid(2) is 0 in a new PID namespace, whether the parent lives or not: its end of a pipe tells.
     if hung_up(&inherited(LIFELINE)) {
