@@ -25,7 +25,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 12] = [
+    let any: [(&str, fn()); 13] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -53,6 +53,10 @@ fn main() {
             a_time_limit_is_not_about_the_host,
         ),
         ("links_do_not_lead_out", links_do_not_lead_out),
+        (
+            "a_full_scratch_directory_is_an_answer",
+            a_full_scratch_directory_is_an_answer,
+        ),
         (
             "an_unmet_need_is_skipped_with_its_reason",
             an_unmet_need_is_skipped_with_its_reason,
@@ -279,6 +283,17 @@ fn links_do_not_lead_out() {
     let folder = project(spec, None);
     expect(&mut run(&folder), 3, &["no reviewed snapshot"]);
     assert!(pending(&folder).unwrap().contains("cat: EXDEV: "));
+}
+
+fn a_full_scratch_directory_is_an_answer() {
+    let spec = "experiment: hello\ntitle: t\nsteps:\n  - run: dd if=/dev/zero of=full bs=1M count=100\n    fails: 1\n  - echo: Hello > a\n    fails: ENOSPC\n";
+    let folder = project(spec, None);
+    expect(&mut run(&folder), 3, &["no reviewed snapshot"]);
+    let session = pending(&folder).unwrap();
+    assert!(
+        session.contains("echo: ENOSPC: no space left on device"),
+        "{session}"
+    );
 }
 
 fn an_unmet_need_is_skipped_with_its_reason() {
