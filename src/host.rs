@@ -1,6 +1,7 @@
 //! Facts of this host that decide how experiments are run on it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::utsname::UtsName;
@@ -18,6 +19,16 @@ pub enum Privilege {
     RootWithout(Vec<String>),
     /// An ordinary user: experiments run in a user namespace.
     User(u32),
+}
+
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("root"),
+            Self::RootWithout(missing) => write!(f, "root without {}", missing.join(" ")),
+            Self::User(user) => write!(f, "user {user}"),
+        }
+    }
 }
 
 /// The capabilities that container runtimes use, with their numbers in capabilities(7).

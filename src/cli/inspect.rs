@@ -157,7 +157,11 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
         let _ = writeln!(text, "{name:12}{value}");
     };
     fact("kernel", &format!("Linux {} {}", host.kernel, host.machine));
-    fact("privilege", &privilege(&host.privilege));
+    let place = match host.privilege {
+        Privilege::User(_) => ", in user namespaces",
+        _ => "",
+    };
+    fact("privilege", &format!("{}{place}", host.privilege));
     fact("cpus", &host.cpus.to_string());
     fact("cgroups", host.cgroups.layout());
     for (controller, group) in &host.cgroups.v1 {
@@ -171,14 +175,4 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
         fact("", &format!("v2 at {}, {controllers}", group.display()));
     }
     print(&text)
-}
-
-/// What the caller may do, in words.
-#[must_use]
-pub fn privilege(privilege: &Privilege) -> String {
-    match privilege {
-        Privilege::Root => "root".to_owned(),
-        Privilege::RootWithout(missing) => format!("root without {}", missing.join(" ")),
-        Privilege::User(user) => format!("user {user}, in user namespaces"),
-    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::host::{Host, Privilege};
+use crate::host::Host;
 use crate::outcome::Outcome;
 use crate::results::{Performance, Results, Watch};
 use crate::verdict::Verdict;
@@ -34,11 +34,7 @@ impl Terminal {
     /// Prepares the heading, which stands above the first line that there is.
     #[must_use]
     pub fn begin(host: &Host, experiments: usize) -> Self {
-        let privilege = match &host.privilege {
-            Privilege::Root => "root".to_owned(),
-            Privilege::RootWithout(missing) => format!("root without {}", missing.join(" ")),
-            Privilege::User(user) => format!("user {user}"),
-        };
+        let privilege = &host.privilege;
         let layout = host.cgroups.layout();
         let heading = format!(
             "{DIM}Linux {} {}, {privilege}, cgroups {layout}: {}{DIM:#}\n\n",
