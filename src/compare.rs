@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use similar::{Algorithm, ChangeTag, DiffOp, TextDiff};
 
 use crate::snapshot::normalise;
@@ -15,14 +17,16 @@ const CONTEXT: usize = 3;
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 
 /// The differences between two transcripts, each with the lines around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Diff {
     /// In the order of the text; none if both are equal.
     pub hunks: Vec<Hunk>,
 }
 
 /// Changes near each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Hunk {
     /// The step that printed the first changed line, if it stands above the lines shown: `# ip link show`.
     pub step: Option<String>,
@@ -30,11 +34,46 @@ pub struct Hunk {
     pub lines: Vec<Line>,
 }
 
+/// What a line of a hunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Reviewed and observed.
+    Equal,
+    /// Reviewed, not observed.
+    Deleted,
+    /// Observed, not reviewed.
+    Inserted,
+}
+
+impl Change {
+    /// The sign in front of such a line: blank, `-` or `+`.
+    #[must_use]
+    pub fn sign(self) -> char {
+        match self {
+            Self::Equal => ' ',
+            Self::Deleted => '-',
+            Self::Inserted => '+',
+        }
+    }
+}
+
+impl From<ChangeTag> for Change {
+    fn from(tag: ChangeTag) -> Self {
+        match tag {
+            ChangeTag::Equal => Self::Equal,
+            ChangeTag::Delete => Self::Deleted,
+            ChangeTag::Insert => Self::Inserted,
+        }
+    }
+}
+
 /// One line of a hunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Line {
-    /// Equal, deleted (reviewed, not observed) or inserted (observed, not reviewed).
-    pub tag: ChangeTag,
+    /// What it is.
+    pub change: Change,
     /// Its number in the reviewed file, from 1.
     pub old: Option<usize>,
     /// Its number in the pending file, from 1.
@@ -73,7 +112,7 @@ fn ended_lines(text: &str) -> String {
 fn hunk(text: &TextDiff<'_, '_, '_, str>, ops: &[DiffOp], first_line: usize) -> Hunk {
     let changes = ops.iter().flat_map(|op| text.iter_changes(op));
     let lines = changes.map(|change| Line {
-        tag: change.tag(),
+        change: change.tag().into(),
         old: change.old_index().map(|index| index + first_line),
         new: change.new_index().map(|index| index + first_line),
         text: change.value().trim_end_matches('\n').to_owned(),
@@ -134,7 +173,7 @@ impl Diff {
                 let _ = writeln!(text, "{:>width$}", "...");
             }
             if let Some(step) = &hunk.step {
-                let (style, gap) = (look.step, 2 * width + 3);
+                let (style, gap, step) = (look.step, 2 * width + 3, visible(step));
                 let _ = writeln!(text, "{:gap$}{style}{step}{style:#}", "");
             }
             for line in &hunk.lines {
@@ -147,10 +186,11 @@ impl Diff {
 
 impl Line {
     fn render(&self, out: &mut String, width: usize, look: &Look) {
-        let (sign, style) = match self.tag {
-            ChangeTag::Equal => (' ', look.context),
-            ChangeTag::Delete => ('-', look.deleted),
-            ChangeTag::Insert => ('+', look.inserted),
+        let sign = self.change.sign();
+        let style = match self.change {
+            Change::Equal => look.context,
+            Change::Deleted => look.deleted,
+            Change::Inserted => look.inserted,
         };
         let number = |number: Option<usize>| number.map(|n| n.to_string()).unwrap_or_default();
         let (old, new) = (number(self.old), number(self.new));
@@ -161,7 +201,8 @@ impl Line {
 }
 
 /// The line with everything visible that two different lines might differ in unseen.
-fn visible(line: &str) -> String {
+#[must_use]
+pub fn visible(line: &str) -> String {
     let text = line.trim_end_matches(' ');
     let mut shown = String::with_capacity(line.len());
     for character in text.chars() {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use nix::sys::utsname::UtsName;
 use procfs::ProcessCGroups;
 use procfs::process::{MountInfos, Process};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the caller may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Privilege {
     /// User 0 with every capability that containers take.
@@ -44,7 +45,8 @@ const CAPABILITIES: [(&str, u32); 8] = [
 ];
 
 /// Where this process may make cgroups.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Cgroups {
     /// For each controller of cgroup v1 the caller's own group in its hierarchy.
     pub v1: BTreeMap<String, PathBuf>,
@@ -68,7 +70,8 @@ impl Cgroups {
 }
 
 /// The host, as far as it matters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Host {
     /// The kernel's release: `6.1.0-18-amd64`.
     pub kernel: String,

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod compare;
+pub mod digest;
 pub mod host;
 pub mod line;
 pub mod measure;
@@ -12,7 +13,9 @@ pub mod outcome;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
+pub mod program;
 pub mod recording;
+pub mod replace;
 pub mod report;
 pub mod results;
 pub mod session;

@@ -1,5 +1,6 @@
 //! What became of an experiment: a recording against the snapshot that a person has reviewed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Diff, diff};
@@ -10,7 +11,7 @@ use crate::transcript::Transcript;
 /// What became of an experiment.
 ///
 /// *Fail* is about the host, *broken* is about the run: the line between them is whether the kernel was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Performed, the transcript equals the reviewed snapshot, nothing was left behind.
@@ -37,7 +38,7 @@ impl Outcome {
 }
 
 /// Why an outcome is not *pass*.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// For machines: `new-snapshot`, `differs`, `step-failed`, `unmet-need`.
     pub code: &'static str,
@@ -263,6 +264,7 @@ mod tests {
     fn stored(contents: &str) -> Stored {
         Stored {
             name: "x.snap".to_owned(),
+            sha256: String::new(),
             first_line: 5,
             snapshot: Snapshot::new("specs/x.yaml", "", contents),
         }

@@ -1,15 +1,18 @@
 //! The way of the data: specs, plan, recordings, transcripts, outcomes, verdict, report. It goes one way only.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
+use chrono::{DateTime, SubsecRound, Utc};
 use nix::sys::signal::Signal;
 
 use crate::host::Host;
 use crate::outcome::judge;
 use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
+use crate::program::Program;
 use crate::recording::{End, Failure, Recording};
-use crate::results::{Performance, Results, Watch};
+use crate::results::{self, Counts, Experiment, Performance, PolicyFile, Results, Schema, Watch};
 use crate::snapshot::{self, Snapshot, SnapshotError, Stored};
 use crate::source::Source;
 use crate::spec::{Catalog, Entry, Spec};
@@ -33,29 +36,34 @@ pub enum RunError {
     Engine(Failure),
 }
 
+/// What a run leaves: what it found, and what it found it from.
+pub struct Done {
+    /// What it found.
+    pub results: Results,
+    /// Everything that happened, an item for each experiment.
+    pub recordings: Vec<Recording>,
+}
+
 /// Performs every spec of a catalog and judges it.
 ///
 /// # Errors
 /// A snapshot that cannot be read, before anything is performed; an engine that does not work here.
-pub fn run<'c>(
-    catalog: &'c Catalog,
+pub fn run(
+    catalog: &Catalog,
     host: &Host,
     policy: &Policy,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<Results<'c>, RunError> {
+) -> Result<Done, RunError> {
+    let began = Began::now();
     let snapshots = reviewed(catalog).map_err(RunError::Snapshot)?;
     let (tasks, unmet) = tasks(catalog, host, false);
-    let mut performances = BTreeMap::new();
+    let mut finished = BTreeMap::new();
     let mut finish = |number: usize, recording: Recording, watch: &mut dyn Watch| {
-        let performance = finish(
-            &catalog.entries[number],
-            recording,
-            snapshots[number].as_ref(),
-            options,
-        );
-        watch.ended(&performance);
-        performances.insert(number, performance);
+        let entry = &catalog.entries[number];
+        let experiment = finish(entry, &recording, snapshots[number].as_ref(), options);
+        watch.ended(&experiment);
+        finished.insert(number, (experiment, recording));
     };
     for (number, recording) in unmet {
         finish(number, recording, watch);
@@ -70,8 +78,11 @@ pub fn run<'c>(
             Progress::Ended(task, recording) => finish(numbers[task], recording.clone(), watch),
         })
         .map_err(RunError::Engine)?;
-    let performances: Vec<_> = performances.into_values().collect();
-    Ok(conclude(performances, policy, interrupted, leftovers))
+    let (experiments, recordings) = finished.into_values().unzip();
+    Ok(Done {
+        results: conclude(&began, host, policy, experiments, interrupted, leftovers),
+        recordings,
+    })
 }
 
 /// Tries the needs of every spec of a catalog and performs nothing.
@@ -159,74 +170,103 @@ fn perform_all(
     Ok((interrupted, run.end()))
 }
 
-fn finish<'c>(
-    entry: &'c Entry,
-    recording: Recording,
+fn finish(
+    entry: &Entry,
+    recording: &Recording,
     snapshot: Option<&Stored>,
     options: &Options,
-) -> Performance<'c> {
-    let transcript = transcribe(&recording);
-    let judgement = judge(&recording, &transcript, snapshot);
-    let mut performance = Performance {
-        entry,
+) -> Experiment {
+    let transcript = transcribe(recording);
+    let judgement = judge(recording, &transcript, snapshot);
+    let mut experiment = results::experiment(Performance {
+        spec: &entry.spec,
+        snapshot,
         recording,
         transcript,
         judgement,
-        pending: None,
-    };
+    });
     if options.write_pending {
-        keep_pending(&mut performance);
+        keep_pending(entry, &mut experiment);
     }
-    performance
+    experiment
 }
 
 /// Writes the session beside the reviewed one when it is whole and differs; removes an older one when it agrees.
-fn keep_pending(performance: &mut Performance<'_>) {
-    let (entry, judgement) = (performance.entry, &mut performance.judgement);
+fn keep_pending(entry: &Entry, experiment: &mut Experiment) {
     let Some(path) = entry.snapshot_path() else {
         return;
     };
-    let kept = match judgement.reason.as_ref().map(|reason| reason.code) {
+    let kept = match experiment.reason.as_ref().map(|reason| &*reason.code) {
         None => snapshot::remove_pending(&path).map(|_| None),
         Some("new-snapshot" | "differs") => {
-            let text = &performance.transcript.text;
+            let text = &experiment.transcript;
             let snapshot = Snapshot::new(entry.source_name(), &entry.spec.title, text);
             snapshot::write_pending(&path, &snapshot).map(Some)
         }
         Some(_) => Ok(None),
     };
-    match (kept, &mut judgement.reason) {
-        (Ok(pending), _) => performance.pending = pending,
+    match (kept, &mut experiment.reason) {
+        (Ok(pending), _) => experiment.pending = pending.map(|path| path.display().to_string()),
         (Err(error), Some(reason)) => reason.text = format!("{}; {error}", reason.text),
         (Err(_), None) => {}
     }
 }
 
-fn conclude<'c>(
-    performances: Vec<Performance<'c>>,
+/// When a run began, by the clock on the wall and by the one that nobody sets.
+struct Began {
+    wall: DateTime<Utc>,
+    clock: Instant,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self {
+            wall: wall(),
+            clock: Instant::now(),
+        }
+    }
+}
+
+/// Milliseconds are exact enough for a date that a person reads.
+fn wall() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
+}
+
+fn conclude(
+    began: &Began,
+    host: &Host,
     policy: &Policy,
+    experiments: Vec<Experiment>,
     interrupted: Option<Signal>,
     mut leftovers: Vec<String>,
-) -> Results<'c> {
-    let outcomes: Vec<_> = performances
+) -> Results {
+    let (finished, duration) = (wall(), began.clock.elapsed());
+    let outcomes: Vec<_> = experiments
         .iter()
-        .map(|performance| {
-            (
-                performance.entry.spec.experiment.as_str(),
-                performance.judgement.outcome,
-            )
-        })
+        .map(|experiment| (experiment.id.as_str(), experiment.outcome))
         .collect();
     let verdict = decide(policy, &outcomes);
+    let counts = Counts::of(experiments.iter().map(|experiment| experiment.outcome));
     leftovers.extend(
-        performances
+        experiments
             .iter()
-            .flat_map(|performance| performance.recording.leftovers.clone()),
+            .flat_map(|experiment| experiment.leftovers.clone()),
     );
     Results {
-        exit: ExitCode::of_run(verdict, interrupted, !leftovers.is_empty()),
-        performances,
+        schema: Schema::V1,
+        verify: Program::running(),
+        policy: PolicyFile {
+            name: policy.name.clone(),
+            sha256: policy.sha256.clone(),
+        },
+        host: host.clone(),
+        started: began.wall,
+        finished,
+        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         verdict,
+        exit_code: ExitCode::of_run(verdict, interrupted, !leftovers.is_empty()),
+        counts,
         leftovers,
+        experiments,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
+use crate::digest::sha256;
 use crate::source::{Source, SourceError, nearest};
 use crate::yaml::{self, Node, Value};
 
@@ -23,6 +24,8 @@ pub struct Policy {
     pub recommend: Vec<String>,
     /// Groups of which one must pass; the others may be skipped.
     pub any_of: Vec<Vec<String>>,
+    /// The digest of its file.
+    pub sha256: String,
 }
 
 const KEYS: [&str; 4] = ["policy", "require", "recommend", "any-of"];
@@ -75,6 +78,7 @@ impl Policy {
             require: Vec::new(),
             recommend: Vec::new(),
             any_of: Vec::new(),
+            sha256: sha256(source.text.as_bytes()),
         };
         for (key, value) in entries {
             match key.as_scalar().unwrap_or_default() {

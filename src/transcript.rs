@@ -12,6 +12,17 @@ pub struct Transcript {
     pub text: String,
     /// For each line of the text the line of the spec whose step printed it, both from 1.
     pub spec_lines: Vec<usize>,
+    /// For each step of the recording what it printed.
+    pub steps: Vec<Printed>,
+}
+
+/// What one step printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// The lines below its command, without indentation.
+    pub text: String,
+    /// What the letters in it stand for: `uts [A] is 4026531838`.
+    pub identities: Vec<String>,
 }
 
 /// Writes the session of a recording.
@@ -21,36 +32,44 @@ pub fn transcribe(recording: &Recording) -> Transcript {
     let mut transcript = Transcript {
         text: String::new(),
         spec_lines: Vec::new(),
+        steps: Vec::new(),
     };
     for step in &recording.steps {
         let indent = "  ".repeat(step.depth);
-        let text = session_of(step, &mut names);
-        for line in text.lines() {
-            let line = format!("{indent}{}", printable(line));
+        let printed = print(step, &mut names);
+        let command = format!("# {}", printable(&step.text));
+        for line in std::iter::once(command.as_str()).chain(printed.text.lines()) {
+            let line = format!("{indent}{line}");
             transcript.text.push_str(line.trim_end());
             transcript.text.push('\n');
             transcript.spec_lines.push(step.line);
         }
+        transcript.steps.push(printed);
     }
     transcript
 }
 
-fn session_of(step: &StepRecord, names: &mut Names) -> String {
-    let mut text = format!("# {}\n", step.text);
+fn print(step: &StepRecord, names: &mut Names) -> Printed {
+    let (mut text, mut identities) = (String::new(), Vec::new());
     for piece in &step.output.pieces {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
-            Piece::Identity { kind, raw } => text.push_str(&names.name(kind, raw)),
+            Piece::Identity { kind, raw } => {
+                let name = names.name(kind, raw);
+                text.push_str(&name);
+                identities.push(format!("{kind} {name} is {raw}"));
+            }
         }
     }
     if let Some(failure) = &step.failure {
-        if !text.ends_with('\n') {
+        if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         let command = step.text.split(' ').next().unwrap_or_default();
         let _ = writeln!(text, "{command}: {}", failure.text());
     }
-    text
+    let text = text.lines().map(|line| printable(line) + "\n").collect();
+    Printed { text, identities }
 }
 
 /// Observed text may hold anything; a terminal and a snapshot must not.
@@ -143,6 +162,8 @@ mod tests {
             "# readlink a\nuts:[A]\n  # readlink a\n  uts:[B]\n# readlink a\nuts:[A]\n"
         );
         assert_eq!(transcript.spec_lines, [10, 10, 11, 11, 12, 12]);
+        assert_eq!(transcript.steps[1].text, "uts:[B]\n");
+        assert_eq!(transcript.steps[1].identities, ["uts [B] is 9"]);
     }
 
     #[test]

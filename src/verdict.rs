@@ -3,13 +3,14 @@
 use std::fmt;
 
 use nix::sys::signal::Signal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 
 /// What a run says about the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Everything that the policy asks for was shown.
@@ -58,7 +59,8 @@ pub fn decide(policy: &Policy, outcomes: &[(&str, Outcome)]) -> Verdict {
 }
 
 /// The program's exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "u8", try_from = "u8")]
 pub enum ExitCode {
     /// Certified, or whatever else was asked for is done.
     Done,
@@ -114,6 +116,28 @@ impl ExitCode {
     }
 }
 
+impl From<ExitCode> for u8 {
+    fn from(code: ExitCode) -> Self {
+        code.number()
+    }
+}
+
+impl TryFrom<u8> for ExitCode {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        let signal = || Signal::try_from(i32::from(number) - 128).ok();
+        Ok(match number {
+            0 => Self::Done,
+            1 => Self::NotCertified,
+            2 => Self::Invalid,
+            3 => Self::Undecided,
+            4 => Self::Dirty,
+            _ => Self::Interrupted(signal().ok_or_else(|| format!("no exit code is {number}"))?),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +150,7 @@ mod tests {
             require: names(&["a", "b"]),
             recommend: names(&["nice"]),
             any_of: vec![names(&["v1", "v2"])],
+            sha256: String::new(),
         }
     }
 
@@ -161,5 +186,14 @@ mod tests {
         assert_eq!(code(Verdict::Certified, Some(Signal::SIGINT), false), 130);
         assert_eq!(code(Verdict::Certified, Some(Signal::SIGTERM), false), 143);
         assert_eq!(code(Verdict::NotCertified, Some(Signal::SIGINT), true), 4);
+    }
+
+    #[test]
+    fn an_exit_code_is_its_number_in_json() {
+        for number in [0, 1, 2, 3, 4, 129, 130, 143] {
+            let code: ExitCode = serde_json::from_str(&number.to_string()).unwrap();
+            assert_eq!(code.number(), number);
+        }
+        assert!(serde_json::from_str::<ExitCode>("5").is_err());
     }
 }

@@ -229,6 +229,14 @@ fn wrong_arguments_say_what_is_right() {
     expect_invalid(verify(&["lnt"]), &["'lint'"]);
     expect_invalid(verify(&["run", "--job", "1"]), &["--jobs"]);
     expect_invalid(verify(&["run", "--jobs", "0"]), &["--jobs"]);
+    expect_invalid(
+        verify(&["run", "-r", "jsn=a"]),
+        &["jsn=a", "did you mean `json`"],
+    );
+    expect_invalid(
+        verify(&["run", "-r", "json=-", "-r", "terminal=-"]),
+        &["two reports go to standard output"],
+    );
     let (code, _, stderr) = answer(verify(&["run", "overlay-fs"]));
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("did you mean `overlayfs`"), "{stderr}");

@@ -25,7 +25,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 13] = [
+    let any: [(&str, fn()); 16] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -66,6 +66,18 @@ fn main() {
             a_reader_that_goes_away_does_not_end_the_run,
         ),
         ("a_folder_may_have_any_name", a_folder_may_have_any_name),
+        (
+            "the_results_stand_for_themselves",
+            the_results_stand_for_themselves,
+        ),
+        (
+            "a_report_that_cannot_be_written_loses_no_other",
+            a_report_that_cannot_be_written_loses_no_other,
+        ),
+        (
+            "a_report_on_standard_output_is_alone_there",
+            a_report_on_standard_output_is_alone_there,
+        ),
     ];
     let as_root: [(&str, fn()); 5] = [
         (
@@ -344,6 +356,71 @@ fn a_folder_may_have_any_name() {
         0,
         &["certified"],
     );
+}
+
+fn the_results_stand_for_themselves() {
+    let reviewed = SESSION.replace("\nHello\n", "\nHallo\n");
+    let folder = project(HELLO, Some(&reviewed));
+    let file = folder.path().join("results.json");
+    expect(
+        run(&folder)
+            .arg("-r")
+            .arg(format!("json={}", file.display())),
+        1,
+        &["not certified"],
+    );
+    let text = fs::read_to_string(file).unwrap();
+    let results: verify::results::Results = serde_json::from_str(&text).unwrap();
+    assert_eq!(results.exit_code.number(), 1);
+    assert_eq!(results.counts.fail, 1);
+    assert!(results.finished >= results.started);
+    let experiment = &results.experiments[0];
+    assert!(experiment.spec.path.ends_with("specs/hello.yaml"));
+    assert_eq!(experiment.spec.line, Some(5));
+    let digest = verify::digest::sha256(reviewed.as_bytes());
+    assert_eq!(experiment.snapshot.as_ref().unwrap().sha256, digest);
+    assert_eq!(experiment.transcript, "# echo Hello > a\n# cat a\nHello\n");
+    assert_eq!(experiment.steps[1].output, "Hello\n");
+    let diff = experiment.diff.as_ref().unwrap().plain();
+    assert!(
+        diff.contains("- Hallo") && diff.contains("+ Hello"),
+        "{diff}"
+    );
+    assert_eq!(serde_json::to_string_pretty(&results).unwrap() + "\n", text);
+}
+
+fn a_report_that_cannot_be_written_loses_no_other() {
+    let folder = project(HELLO, Some(SESSION));
+    let file = folder.path().join("results.json");
+    let missing = folder.path().join("missing/results.json");
+    let text = expect(
+        run(&folder)
+            .arg("-r")
+            .arg(format!("json={}", missing.display()))
+            .args(["-r", "json=/dev/full", "-r"])
+            .arg(format!("terminal={}", folder.path().display()))
+            .arg("-r")
+            .arg(format!("json={}", file.display())),
+        0,
+        &[
+            "certified",
+            "missing/results.json: No such file",
+            "make its folder first",
+            "/dev/full: No space left",
+            "cannot write the terminal report",
+        ],
+    );
+    assert!(fs::metadata(file).unwrap().len() > 1000, "{text}");
+    let full = fs::metadata("/dev/full").unwrap();
+    assert!(!full.is_file(), "a device stays one");
+}
+
+fn a_report_on_standard_output_is_alone_there() {
+    let folder = project(HELLO, Some(SESSION));
+    let output = run(&folder).args(["-r", "json=-"]).output().unwrap();
+    serde_json::from_slice::<verify::results::Results>(&output.stdout).unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("certified: 1 passed"), "{stderr}");
 }
 
 /// The binary where everybody may execute it.

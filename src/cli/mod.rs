@@ -2,6 +2,7 @@
 
 mod explain;
 mod inspect;
+mod reports;
 mod review;
 mod run;
 mod select;

@@ -1,14 +1,16 @@
 //! `verify run`
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::Stop;
+use super::reports::Reports;
 use super::select::Selection;
 use crate::host::Host;
 use crate::pipeline::{self, Options, RunError};
 use crate::policy::{DEFAULT, Policy};
-use crate::report::terminal::Terminal;
-use crate::results::Results;
+use crate::recording::Recording;
+use crate::report::live::Live;
 use crate::verdict::ExitCode;
 
 /// What `verify run` takes.
@@ -22,6 +24,8 @@ pub struct Arguments {
     /// Keep the recording of each experiment in this folder, as JSON
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 /// Performs what is asked for and prints it as it goes.
@@ -29,6 +33,7 @@ pub struct Arguments {
 /// # Errors
 /// Nothing could be performed.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
+    arguments.reports.check()?;
     let catalog = arguments.selection.catalog()?;
     let policy = Policy::built_in(DEFAULT).map_err(Stop::invalid)?;
     let host = Host::look();
@@ -39,8 +44,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         write_pending: std::env::var_os("CI")
             .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
     };
-    let mut terminal = Terminal::begin(&host, catalog.entries.len());
-    let results =
+    let mut terminal = Live::begin(
+        &host,
+        catalog.entries.len(),
+        arguments.reports.take_stdout(),
+    );
+    let done =
         pipeline::run(&catalog, &host, &policy, &options, &mut terminal).map_err(|error| {
             match error {
                 RunError::Snapshot(error) => Stop::invalid(error.report()),
@@ -50,10 +59,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
             }
         })?;
     if let Some(folder) = &arguments.record {
-        keep_recordings(folder, &results)?;
+        keep_recordings(folder, &done.recordings)?;
     }
-    terminal.end(&results);
-    Ok(results.exit)
+    terminal.end(&done.results);
+    for message in arguments.reports.write(&done.results) {
+        let _ = writeln!(anstream::stderr(), "{message}");
+    }
+    Ok(done.results.exit_code)
 }
 
 /// Experiments mostly wait for the kernel, so a few more than there are CPUs go well together.
@@ -61,7 +73,7 @@ pub fn default_jobs(host: &Host) -> usize {
     host.cpus + 2
 }
 
-fn keep_recordings(folder: &std::path::Path, results: &Results<'_>) -> Result<(), Stop> {
+fn keep_recordings(folder: &std::path::Path, recordings: &[Recording]) -> Result<(), Stop> {
     let stop = |error: std::io::Error| {
         Stop::invalid(format!(
             "error: cannot write to {}: {error}",
@@ -69,9 +81,9 @@ fn keep_recordings(folder: &std::path::Path, results: &Results<'_>) -> Result<()
         ))
     };
     std::fs::create_dir_all(folder).map_err(stop)?;
-    for performance in &results.performances {
-        let file = folder.join(format!("{}.json", performance.recording.experiment));
-        let json = serde_json::to_vec_pretty(&performance.recording).map_err(std::io::Error::other);
+    for recording in recordings {
+        let file = folder.join(format!("{}.json", recording.experiment));
+        let json = serde_json::to_vec_pretty(recording).map_err(std::io::Error::other);
         json.and_then(|json| std::fs::write(file, json))
             .map_err(stop)?;
     }

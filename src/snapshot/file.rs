@@ -3,13 +3,12 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Snapshot, Stored, parse, render};
+use crate::replace::replace;
 use crate::source::{Source, SourceError};
 
 /// In bytes. No transcript comes near; a file of this size is something else.
@@ -134,33 +133,9 @@ pub fn write(path: &Path, snapshot: &Snapshot) -> Result<(), SnapshotError> {
     let name = path.display().to_string();
     parse(&Source::new(name, text.as_str()))?;
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&target, text.as_bytes()).map_err(|error| SnapshotError::file(path, "write", error))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder)?;
-    let (temporary, mut file) = create_in(folder)?;
-    // Without the sync a power cut may leave the new name on an empty file.
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let replaced = written.and_then(|()| fs::rename(&temporary, path));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    replaced
-}
-
-/// A new file whose name no reader of snapshots looks at.
-fn create_in(folder: &Path) -> io::Result<(PathBuf, File)> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".verify-{}-{number}.tmp", process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            result => return result.map(|file| (path, file)),
-        }
-    }
+    fs::create_dir_all(target.parent().unwrap_or(Path::new("")))
+        .and_then(|()| replace(&target, text.as_bytes()))
+        .map_err(|error| SnapshotError::file(path, "write", error))
 }
 
 /// Where the unreviewed snapshot of `path` stands: `chroot.snap` to `chroot.snap.new`.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Snapshot, Stored, normalise};
+use crate::digest::sha256;
 use crate::source::{Source, SourceError};
 use crate::yaml::{self, Node, Value};
 
@@ -24,6 +25,7 @@ pub fn parse(source: &Arc<Source>) -> Result<Stored, SourceError> {
     let (origin, description) = read_header(source, header)?;
     Ok(Stored {
         name: source.name.clone(),
+        sha256: sha256(source.text.as_bytes()),
         first_line: header.matches('\n').count() + 2,
         snapshot: Snapshot::new(origin, description, contents),
     })

@@ -51,6 +51,8 @@ impl Snapshot {
 pub struct Stored {
     /// The file as the user named it.
     pub name: String,
+    /// The digest of the whole file.
+    pub sha256: String,
     /// The line of the file on which the contents begin, from 1.
     pub first_line: usize,
     /// What it holds.

@@ -78,7 +78,7 @@ impl Spawned {
 pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnError> {
     let fail = |call| move |errno| SpawnError { call, errno };
     let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
-    let this_program = open_this_program().map_err(fail("open this program"))?;
+    let this_program = open_this_program(OFlag::O_PATH).map_err(fail("open this program"))?;
     let plan = ChildPlan::new(program, &report, &this_program);
     let mut pidfd: i32 = -1;
     let flags = program.namespaces.bits() | libc::CLONE_PIDFD;
@@ -210,10 +210,13 @@ impl<'a> ChildPlan<'a> {
     }
 }
 
-/// This program's file: by /proc, or by the name that it was executed under where there is no /proc (AT_EXECFN in
-/// getauxval(3)).
-fn open_this_program() -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+/// Opens this program's file for `access`: by /proc, or by the name that it was executed under where there is no /proc
+/// (AT_EXECFN in getauxval(3)).
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_this_program(access: OFlag) -> Result<OwnedFd, Errno> {
+    let flags = access | OFlag::O_CLOEXEC;
     nix::fcntl::open(c"/proc/self/exe", flags, Mode::empty()).or_else(|errno| {
         // SAFETY: the kernel has put a string that ends with NUL there, for the life of the process.
         let name = unsafe {

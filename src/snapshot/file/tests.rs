@@ -1,5 +1,6 @@
+use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};

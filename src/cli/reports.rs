@@ -1,0 +1,172 @@
+//! `-r FORMAT=FILE`: which reports are written, and where.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::Stop;
+use crate::replace::replace;
+use crate::report::Format;
+use crate::results::Results;
+
+/// The reports that are asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Reports {
+    /// Also write a report, in one of these formats: json, terminal; `-` is standard output. May be
+    /// given several times
+    #[arg(short, long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<Request>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Request {
+    format: Format,
+    target: Target,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    Stdout,
+    File(PathBuf),
+}
+
+impl FromStr for Request {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = text
+            .split_once('=')
+            .filter(|(_, file)| !file.is_empty())
+            .ok_or("expected a format and a file, such as `json=results.json`")?;
+        let target = match file {
+            "-" => Target::Stdout,
+            file => Target::File(file.into()),
+        };
+        Ok(Self {
+            format: format.parse()?,
+            target,
+        })
+    }
+}
+
+impl Reports {
+    /// Refuses two reports of which the second would replace the first.
+    ///
+    /// # Errors
+    /// There are such.
+    pub fn check(&self) -> Result<(), Stop> {
+        for (index, request) in self.reports.iter().enumerate() {
+            let mut others = self.reports[..index].iter();
+            if others.any(|other| other.target == request.target) {
+                let message = format!("error: two reports go to {}", request.target.name());
+                return Err(Stop::invalid(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one goes to standard output, where nothing else may be then.
+    #[must_use]
+    pub fn take_stdout(&self) -> bool {
+        let mut targets = self.reports.iter().map(|request| &request.target);
+        targets.any(|target| *target == Target::Stdout)
+    }
+
+    /// Writes each report. What is wrong with one keeps no other from being written; the messages say which.
+    #[must_use]
+    pub fn write(&self, results: &Results) -> Vec<String> {
+        let written = |request: &Request| request.write(results).err();
+        self.reports.iter().filter_map(written).collect()
+    }
+}
+
+impl Target {
+    fn name(&self) -> String {
+        match self {
+            Self::Stdout => "standard output".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Request {
+    fn write(&self, results: &Results) -> Result<(), String> {
+        let text = self.format.render(results);
+        let written = text.and_then(|text| match &self.target {
+            Target::Stdout => self.print(&text),
+            Target::File(path) => write_file(path, self.plain(&text).as_bytes()),
+        });
+        written.map_err(|error| {
+            let (format, target) = (self.format, self.target.name());
+            let help = advice(&error);
+            format!("error: cannot write the {format} report to {target}: {error}{help}")
+        })
+    }
+
+    /// A reader that has seen enough, such as head(1), is no error.
+    fn print(&self, text: &str) -> io::Result<()> {
+        let printed = match self.format {
+            Format::Terminal => anstream::stdout().write_all(text.as_bytes()),
+            _ => io::stdout().write_all(text.as_bytes()),
+        };
+        match printed {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            printed => printed,
+        }
+    }
+
+    /// Without colours, which are for terminals.
+    fn plain(&self, text: &str) -> String {
+        match self.format {
+            Format::Terminal => anstream::adapter::strip_str(text).to_string(),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A symbolic link is followed. A device or a pipe is written to: its name must not become a regular file's.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => {
+            OpenOptions::new().write(true).open(&path)?.write_all(bytes)
+        }
+        _ => replace(&path, bytes),
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "\nhelp: make its folder first",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "\nhelp: nothing was changed: make room"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "\nhelp: name a file in a folder that can be written"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_format_and_a_file() {
+        let request: Request = "json=a=b.json".parse().unwrap();
+        assert_eq!(request.target, Target::File("a=b.json".into()));
+        assert_eq!("json=-".parse::<Request>().unwrap().target, Target::Stdout);
+        for (text, words) in [
+            ("json", "such as `json=results.json`"),
+            ("json=", "such as"),
+            ("jsn=a", "did you mean `json`?"),
+            ("pdf=a", "no format is named `pdf`"),
+        ] {
+            let error = text.parse::<Request>().unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! SHA-256 digests, as the results name the files that they rest on.
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 digest of `bytes` as 64 hexadecimal digits, as sha256sum(1) prints it.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_the_one_of_fips_180() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+    }
+}

@@ -1,0 +1,252 @@
+//! What a run has found, as one value that stands for itself: every report is made from it, now or later, here or on
+//! another machine. As a file it is JSON of the schema `verify.results/v1`.
+//!
+//! Results are observations: texts in them may hold anything, and each report sees to it that they do no harm there.
+
+mod record;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::compare::Diff;
+use crate::host::Host;
+use crate::outcome::Outcome;
+use crate::program::Program;
+use crate::verdict::{ExitCode, Verdict};
+pub use record::{Performance, experiment};
+
+/// Which schema a results file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Schema {
+    /// This one. A change that an older reader would misunderstand makes a new one.
+    #[serde(rename = "verify.results/v1")]
+    V1,
+}
+
+/// Everything about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// Which schema this is.
+    pub schema: Schema,
+    /// The program that made it.
+    pub verify: Program,
+    /// The policy that the verdict rests on.
+    pub policy: PolicyFile,
+    /// The host that the experiments ran on.
+    pub host: Host,
+    /// When the run began, UTC.
+    pub started: DateTime<Utc>,
+    /// When it ended, UTC.
+    pub finished: DateTime<Utc>,
+    /// How long it took in microseconds, by a clock that nobody sets.
+    pub duration_us: u64,
+    /// What the experiments say about the host.
+    pub verdict: Verdict,
+    /// The exit code of the run.
+    pub exit_code: ExitCode,
+    /// How many experiments had which outcome.
+    pub counts: Counts,
+    /// What was left on the host, those of the experiments included.
+    pub leftovers: Vec<String>,
+    /// The experiments, in the order of their names.
+    pub experiments: Vec<Experiment>,
+}
+
+impl Results {
+    /// How long the run took.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.duration_us)
+    }
+}
+
+/// The policy of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFile {
+    /// Its name.
+    pub name: String,
+    /// The digest of its file.
+    pub sha256: String,
+}
+
+/// How many experiments had which outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Passed.
+    pub pass: usize,
+    /// Failed.
+    pub fail: usize,
+    /// Skipped.
+    pub skip: usize,
+    /// Could not be performed or judged.
+    pub broken: usize,
+}
+
+impl Counts {
+    /// Counts outcomes.
+    #[must_use]
+    pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Pass => counts.pass += 1,
+                Outcome::Fail => counts.fail += 1,
+                Outcome::Skip => counts.skip += 1,
+                Outcome::Broken => counts.broken += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// Everything about one experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Its name.
+    pub id: String,
+    /// The property that it shows, in a few words.
+    pub title: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, unless it passed.
+    pub reason: Option<Reason>,
+    /// Its spec.
+    pub spec: SpecFile,
+    /// The reviewed session that it was compared with, if there is one.
+    pub snapshot: Option<SnapshotFile>,
+    /// The file that the new session was written to, for a review.
+    pub pending: Option<String>,
+    /// The session as it was observed, in canonical form.
+    pub transcript: String,
+    /// How it differs from the reviewed one.
+    pub diff: Option<Diff>,
+    /// From the worker's start to its end, in microseconds.
+    pub duration_us: u64,
+    /// How many steps its spec has.
+    pub steps_planned: usize,
+    /// The steps that were begun, in order.
+    pub steps: Vec<Step>,
+    /// Numbers that were measured and judged.
+    pub measurements: Vec<Measurement>,
+    /// What was still there afterwards and should not have been.
+    pub leftovers: Vec<String>,
+}
+
+impl Experiment {
+    /// From the worker's start to its end.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.duration_us)
+    }
+}
+
+/// Why an outcome is not *pass*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// For machines: `new-snapshot`, `differs`, `step-failed`, `unmet-need`.
+    pub code: String,
+    /// For people, one sentence.
+    pub text: String,
+    /// What on this host brought it about, as far as that is known.
+    pub cause: Option<String>,
+    /// The facts that show the cause: `/proc/sys/user/max_net_namespaces is 0`.
+    pub evidence: Vec<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Reason {
+    /// The cause, what shows it and the remedy, as far as they are known, each with its label.
+    pub fn explanation(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let label = |label| move |text| (label, text);
+        let cause = self.cause.as_deref().map(label("cause:"));
+        let evidence = self.evidence.iter().map(String::as_str);
+        let remedy = self.remedy.as_deref().map(label("remedy:"));
+        cause
+            .into_iter()
+            .chain(evidence.map(label("evidence:")))
+            .chain(remedy)
+    }
+}
+
+/// The spec of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpecFile {
+    /// Its file as the user named it, or `<built-in>/specs/NAME.yaml`.
+    pub path: String,
+    /// The digest of the file.
+    pub sha256: String,
+    /// The line, from 1, that the reason is about.
+    pub line: Option<usize>,
+}
+
+/// The reviewed session of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotFile {
+    /// Its file, or `<built-in>/snapshots/NAME.snap`.
+    pub path: String,
+    /// The digest of the file.
+    pub sha256: String,
+}
+
+/// One step as it was performed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its line in the spec, from 1.
+    pub line: usize,
+    /// How many `inside` it stands in.
+    pub depth: usize,
+    /// The line as in a terminal: `mkdir container work`.
+    pub text: String,
+    /// How long it took, with everything inside it, in microseconds.
+    pub duration_us: u64,
+    /// What it failed with: an errno, a signal, or `exit N`.
+    pub errno: Option<String>,
+    /// Whether it did what its spec says.
+    pub as_declared: bool,
+    /// What it printed, in canonical form.
+    pub output: String,
+    /// Raw facts beside that: library paths, counters, what letters in the output stand for.
+    pub evidence: Vec<String>,
+}
+
+/// A number that was measured and judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// The line of the spec whose step measured, from 1.
+    pub line: usize,
+    /// What was measured: `CPU share of a.out beside b.out`.
+    pub name: String,
+    /// The result.
+    pub value: f64,
+    /// Its unit: `%`.
+    pub unit: String,
+    /// Half the width of the confidence interval, in the same unit.
+    pub half_width: f64,
+    /// Lowest and highest value that the spec takes, in the same unit.
+    pub band: (f64, f64),
+    /// The value as it settled, a few hundred at most, in the order of time.
+    pub samples: Vec<f64>,
+}
+
+/// What a run tells while it goes on.
+pub trait Watch {
+    /// A step of an experiment has begun.
+    fn step(&mut self, experiment: &str, step: &str);
+    /// Time has passed.
+    fn tick(&mut self);
+    /// An experiment has ended.
+    fn ended(&mut self, experiment: &Experiment);
+}

@@ -1,0 +1,109 @@
+//! From what was recorded and judged to what stands in the results.
+
+use super::{Experiment, Measurement, Reason, SnapshotFile, SpecFile, Step};
+use crate::digest::sha256;
+use crate::outcome::Judgement;
+use crate::recording::{Cause, Recording, StepRecord};
+use crate::snapshot::Stored;
+use crate::spec::Spec;
+use crate::transcript::{Printed, Transcript};
+
+/// All that an experiment's result rests on.
+pub struct Performance<'a> {
+    /// Its spec.
+    pub spec: &'a Spec,
+    /// The reviewed session.
+    pub snapshot: Option<&'a Stored>,
+    /// What happened.
+    pub recording: &'a Recording,
+    /// What happened, as a session.
+    pub transcript: Transcript,
+    /// What became of it.
+    pub judgement: Judgement,
+}
+
+/// The result of an experiment.
+#[must_use]
+pub fn experiment(performance: Performance<'_>) -> Experiment {
+    let Performance {
+        spec,
+        snapshot,
+        recording,
+        transcript,
+        judgement,
+    } = performance;
+    let line = judgement.reason.as_ref().and_then(|reason| reason.line);
+    let steps = recording.steps.iter().zip(&transcript.steps);
+    Experiment {
+        id: spec.experiment.clone(),
+        title: spec.title.clone(),
+        outcome: judgement.outcome,
+        reason: judgement.reason.map(|reason| Reason {
+            code: reason.code.to_owned(),
+            text: reason.text,
+            cause: None,
+            evidence: Vec::new(),
+            remedy: None,
+        }),
+        spec: SpecFile {
+            path: spec.source.name.clone(),
+            sha256: sha256(spec.source.text.as_bytes()),
+            line,
+        },
+        snapshot: snapshot.map(|stored| SnapshotFile {
+            path: stored.name.clone(),
+            sha256: stored.sha256.clone(),
+        }),
+        pending: None,
+        diff: judgement.diff.filter(|diff| !diff.is_empty()),
+        duration_us: recording.duration_us,
+        steps_planned: recording.planned,
+        steps: steps
+            .map(|(record, printed)| step(record, printed))
+            .collect(),
+        measurements: recording.steps.iter().flat_map(measurements).collect(),
+        leftovers: recording.leftovers.clone(),
+        transcript: transcript.text,
+    }
+}
+
+fn step(record: &StepRecord, printed: &Printed) -> Step {
+    let evidence = record.output.evidence.iter().chain(&printed.identities);
+    Step {
+        line: record.line,
+        depth: record.depth,
+        text: record.text.clone(),
+        duration_us: record.duration_us,
+        errno: record
+            .failure
+            .as_ref()
+            .and_then(|failure| name(&failure.cause)),
+        as_declared: record.as_declared,
+        output: printed.text.clone(),
+        evidence: evidence.cloned().collect(),
+    }
+}
+
+fn name(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::Errno(name) | Cause::Signal(name) => Some(name.clone()),
+        Cause::Exit(status) => Some(format!("exit {status}")),
+        Cause::Unexpected | Cause::Inconclusive => None,
+    }
+}
+
+fn measurements(record: &StepRecord) -> impl Iterator<Item = Measurement> {
+    record
+        .output
+        .measurements
+        .iter()
+        .map(|measured| Measurement {
+            line: record.line,
+            name: measured.name.clone(),
+            value: measured.value,
+            unit: measured.unit.clone(),
+            half_width: measured.half_width,
+            band: measured.band,
+            samples: measured.samples.clone(),
+        })
+}
