@@ -206,7 +206,8 @@ pub fn visible(line: &str) -> String {
     let text = line.trim_end_matches(' ');
     let mut shown = String::with_capacity(line.len());
     for character in text.chars() {
-        if character.is_control() || (character.is_whitespace() && character != ' ') {
+        let blank = character.is_whitespace() && character != ' ';
+        if character.is_control() || blank || is_unseen(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
@@ -214,6 +215,17 @@ pub fn visible(line: &str) -> String {
     }
     shown.extend(line[text.len()..].chars().map(|_| '·'));
     shown
+}
+
+/// Whether nothing shows a character that changes what is shown, or it is none for XML: the explicit formatting characters
+/// of the Unicode Bidirectional Algorithm (UAX 9, section 2), the line and paragraph separators, and the noncharacters
+/// that XML 1.0 leaves out in section 2.2.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}'
+    )
 }
 
 #[cfg(test)]

@@ -108,6 +108,14 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The facts as the one text that digests are made of: what `verify host --json` prints.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
+    }
+}
+
 fn privilege() -> Privilege {
     let user = nix::unistd::geteuid();
     if !user.is_root() {

@@ -24,6 +24,22 @@ impl Source {
         })
     }
 
+    /// A source of the bytes of a file.
+    ///
+    /// # Errors
+    /// They are not UTF-8; the place is that of the first wrong byte.
+    pub fn from_utf8(name: impl Into<String>, bytes: Vec<u8>) -> Result<Arc<Self>, SourceError> {
+        let name = name.into();
+        String::from_utf8(bytes)
+            .map(|text| Self::new(name.clone(), text))
+            .map_err(|error| {
+                let valid = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes());
+                let at = text[..valid].chars().count();
+                Self::new(name, text).error(at..at + 1, "not UTF-8 here")
+            })
+    }
+
     /// An error at `span`, in characters from the start of the text.
     pub fn error(self: &Arc<Self>, span: Range<usize>, message: impl Into<String>) -> SourceError {
         SourceError {

@@ -263,12 +263,88 @@ fn help_version_schema_man_and_completions_are_printed() {
         assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
         assert!(stdout.contains(words), "{arguments:?}: {stdout}");
     }
-    let (_, schema, _) = answer(verify(&["schema"]));
-    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    assert_eq!(
-        schema["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
+    for arguments in [&["schema"][..], &["schema", "spec"], &["schema", "results"]] {
+        let (_, schema, _) = answer(verify(arguments));
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        assert_eq!(
+            schema["$schema"],
+            "https://json-schema.org/draft/2020-12/schema"
+        );
+    }
+}
+
+#[test]
+fn reports_are_made_of_results_that_are_there_already() {
+    let folder = folder(&[("cut.json", "{\n  \"schema\": \"verify.results/v1\",")]);
+    let results = "fixtures/results/failing.json";
+    let (code, stdout, stderr) = answer(verify(&["report", results]));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("not certified: 1 passed"), "{stdout}");
+    let junit = format!("junit={}", path(&folder, "out.xml"));
+    let (code, stdout, _) = answer(verify(&["report", results, "-r", &junit, "-r", "tap=-"]));
+    assert_eq!(code, 0);
+    assert!(stdout.starts_with("TAP version 14\n"), "{stdout}");
+    assert!(folder.path().join("out.xml").exists());
+    let mut command = verify(&["report", "-", "-r", "prometheus=-"]);
+    command.write_stdin(fs::read(results).unwrap());
+    assert!(
+        answer(command)
+            .1
+            .contains("verify_certified{policy=\"tutorial\"} 0")
     );
+}
+
+#[test]
+fn results_that_cannot_be_read_are_refused_with_the_place() {
+    let cut = "{\n  \"schema\": \"verify.results/v1\",";
+    let future = "{\"schema\": \"verify.results/v9\"}";
+    let folder = folder(&[("cut.json", cut), ("future.json", future)]);
+    fs::write(folder.path().join("latin.json"), b"{\"schema\": \"\xe4\"}").unwrap();
+    let report = |name: &str| verify(&["report", &path(&folder, name)]);
+    expect_invalid(
+        report("cut.json"),
+        &["cut.json:2:", "incomplete or damaged"],
+    );
+    expect_invalid(
+        report("future.json"),
+        &["future.json:1:13", "a newer verify"],
+    );
+    expect_invalid(report("latin.json"), &["latin.json:1:13", "not UTF-8"]);
+    expect_invalid(report("missing.json"), &["missing.json", "No such file"]);
+    expect_invalid(report(""), &["cannot read", "Is a directory"]);
+    expect_invalid(verify(&["report"]), &["<RESULTS>"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_named_and_the_others_are_written() {
+    let folder = folder(&[]);
+    let missing = format!("junit={}", path(&folder, "missing/out.xml"));
+    let tap = format!("tap={}", path(&folder, "out.tap"));
+    let results = "fixtures/results/failing.json";
+    expect_invalid(
+        verify(&[
+            "report",
+            results,
+            "-r",
+            &missing,
+            "-r",
+            "markdown=/dev/full",
+            "-r",
+            &tap,
+        ]),
+        &[
+            "missing/out.xml",
+            "make its folder first",
+            "/dev/full: No space left",
+        ],
+    );
+    assert!(folder.path().join("out.tap").exists());
+    let summary = format!("summary={}", path(&folder, "summary"));
+    for _ in 0..2 {
+        assert_eq!(answer(verify(&["report", results, "-r", &summary])).0, 0);
+    }
+    let text = fs::read_to_string(folder.path().join("summary")).unwrap();
+    assert_eq!(text.matches("## verify").count(), 2, "what is there stays");
 }
 
 #[test]

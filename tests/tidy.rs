@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "program",
             "recording",
             "snapshot",
+            "source",
             "spec",
             "transcript",
             "verdict",
@@ -67,7 +68,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "report",
-        &["compare", "host", "outcome", "results", "source", "verdict"],
+        &[
+            "compare", "digest", "host", "outcome", "results", "source", "verdict",
+        ],
     ),
     (
         "pipeline",

@@ -2,6 +2,7 @@
 
 mod explain;
 mod inspect;
+mod report;
 mod reports;
 mod review;
 mod run;
@@ -61,8 +62,14 @@ enum Command {
     Lint(select::Selection),
     /// Print an experiment as commands to paste on a host
     Explain(select::Selection),
-    /// Print the JSON Schema of a spec, for editors
-    Schema,
+    /// Write reports of results that are there already (needs no root)
+    Report(report::Arguments),
+    /// Print the JSON Schema of a spec, for editors, or of a results file
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value = "spec")]
+        of: SchemaOf,
+    },
     /// Show sessions that wait for a review, and accept or reject each
     Review(review::Arguments),
     /// Accept sessions that wait for a review
@@ -78,6 +85,15 @@ enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// What there is a schema of.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SchemaOf {
+    /// A spec
+    Spec,
+    /// The file that `verify run -r json=FILE` writes
+    Results,
 }
 
 /// What stops a command: words for standard error, and the exit code.
@@ -150,7 +166,11 @@ fn answer(command: Command) -> Result<ExitCode, Stop> {
         Command::Plan(arguments) => inspect::plan(&arguments),
         Command::Lint(selection) => inspect::lint(&selection).map(done),
         Command::Explain(selection) => explain::explain(&selection).map(done),
-        Command::Schema => print_json(&crate::spec::schema()).map(done),
+        Command::Report(arguments) => report::report(&arguments).map(done),
+        Command::Schema { of } => match of {
+            SchemaOf::Spec => print_json(&crate::spec::schema()).map(done),
+            SchemaOf::Results => print_json(&crate::results::schema()).map(done),
+        },
         Command::Review(arguments) => review::review(&arguments),
         Command::Accept(arguments) => review::accept(&arguments).map(done),
         Command::Reject(arguments) => review::reject(&arguments).map(done),

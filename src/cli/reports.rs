@@ -13,10 +13,15 @@ use crate::results::Results;
 /// The reports that are asked for.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Reports {
-    /// Also write a report, in one of these formats: json, terminal; `-` is standard output. May be
-    /// given several times
-    #[arg(short, long = "report", value_name = "FORMAT=FILE")]
+    #[arg(short, long = "report", value_name = "FORMAT=FILE", help = help())]
     reports: Vec<Request>,
+}
+
+fn help() -> String {
+    let names = Format::ALL.map(Format::name).join(", ");
+    format!(
+        "Write a report, also several; the formats are {names}; as FILE, `-` is standard output"
+    )
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +71,12 @@ impl Reports {
         Ok(())
     }
 
+    /// Whether none is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reports.is_empty()
+    }
+
     /// Whether one goes to standard output, where nothing else may be then.
     #[must_use]
     pub fn take_stdout(&self) -> bool {
@@ -95,6 +106,8 @@ impl Request {
         let text = self.format.render(results);
         let written = text.and_then(|text| match &self.target {
             Target::Stdout => self.print(&text),
+            // What other steps of the job have put there stays.
+            Target::File(path) if self.format == Format::Summary => append(path, text.as_bytes()),
             Target::File(path) => write_file(path, self.plain(&text).as_bytes()),
         });
         written.map_err(|error| {
@@ -123,6 +136,15 @@ impl Request {
             _ => text.to_owned(),
         }
     }
+}
+
+fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .open(path)?
+        .write_all(bytes)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {

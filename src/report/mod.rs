@@ -1,6 +1,12 @@
 //! What a run has found, for people and machines. One file a format: results in, text out.
 
+mod github;
+mod in_toto;
+mod junit;
 pub mod live;
+mod markdown;
+mod prometheus;
+mod tap;
 pub mod terminal;
 mod text;
 
@@ -17,11 +23,35 @@ pub enum Format {
     Json,
     /// For a person at a terminal.
     Terminal,
+    /// JUnit XML.
+    Junit,
+    /// TAP version 14.
+    Tap,
+    /// Annotations for GitHub Actions.
+    Github,
+    /// The summary of a GitHub Actions job: Markdown, cut where GitHub would drop it.
+    Summary,
+    /// Markdown.
+    Markdown,
+    /// Metrics for node_exporter's textfile collector.
+    Prometheus,
+    /// An in-toto statement.
+    InToto,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Terminal];
+    pub const ALL: [Self; 9] = [
+        Self::Json,
+        Self::Terminal,
+        Self::Junit,
+        Self::Tap,
+        Self::Github,
+        Self::Summary,
+        Self::Markdown,
+        Self::Prometheus,
+        Self::InToto,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -29,6 +59,13 @@ impl Format {
         match self {
             Self::Json => "json",
             Self::Terminal => "terminal",
+            Self::Junit => "junit",
+            Self::Tap => "tap",
+            Self::Github => "github",
+            Self::Summary => "summary",
+            Self::Markdown => "markdown",
+            Self::Prometheus => "prometheus",
+            Self::InToto => "in-toto",
         }
     }
 
@@ -37,10 +74,17 @@ impl Format {
     /// # Errors
     /// The results hold what the format has no words for.
     pub fn render(self, results: &Results) -> std::io::Result<String> {
-        match self {
-            Self::Json => Ok(serde_json::to_string_pretty(results)? + "\n"),
-            Self::Terminal => Ok(terminal::render(results)),
-        }
+        Ok(match self {
+            Self::Json => text::json(results)?,
+            Self::Terminal => terminal::render(results),
+            Self::Junit => junit::render(results)?,
+            Self::Tap => tap::render(results),
+            Self::Github => github::render(results),
+            Self::Summary => markdown::summary(results),
+            Self::Markdown => markdown::render(results),
+            Self::Prometheus => prometheus::render(results),
+            Self::InToto => in_toto::render(results)?,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::text::{number_of, printable};
+use super::text::{number_of, one_line, printable};
 use crate::host::Host;
 use crate::outcome::Outcome;
 use crate::results::{Experiment, Results};
@@ -32,9 +32,9 @@ pub fn render(results: &Results) -> String {
 pub fn heading(host: &Host, experiments: usize) -> String {
     format!(
         "{DIM}Linux {} {}, {}, cgroups {}: {}{DIM:#}\n\n",
-        printable(&host.kernel),
-        printable(&host.machine),
-        printable(&host.privilege.to_string()),
+        one_line(&host.kernel),
+        one_line(&host.machine),
+        one_line(&host.privilege.to_string()),
         host.cgroups.layout(),
         number_of(experiments, "experiment")
     )
@@ -53,7 +53,7 @@ pub fn experiment(experiment: &Experiment) -> String {
         Outcome::Skip => String::new(),
         _ => format!("{:.0} ms", experiment.duration().as_secs_f64() * 1000.0),
     };
-    let (id, title) = (printable(&experiment.id), printable(&experiment.title));
+    let (id, title) = (one_line(&experiment.id), one_line(&experiment.title));
     let mut text = format!("{style}{word:6}{style:#} {id:24} {duration:>8}  {title}\n");
     if let Some(why) = why(experiment) {
         text.push_str(&indented(&why));
@@ -65,7 +65,7 @@ fn why(experiment: &Experiment) -> Option<String> {
     let reason = experiment.reason.as_ref()?;
     let spec = &experiment.spec;
     let place = spec.line.map_or(String::new(), |line| {
-        format!("{}:{line}: ", printable(&spec.path))
+        format!("{}:{line}: ", one_line(&spec.path))
     });
     let mut text = format!("{place}{}\n", printable(&reason.text));
     for (label, fact) in reason.explanation() {
@@ -82,7 +82,7 @@ fn why(experiment: &Experiment) -> Option<String> {
         let _ = writeln!(text, "{DIM}{steps} after it not performed{DIM:#}");
     }
     if let Some(pending) = &experiment.pending {
-        let _ = writeln!(text, "{DIM}written to {}{DIM:#}", printable(pending));
+        let _ = writeln!(text, "{DIM}written to {}{DIM:#}", one_line(pending));
     }
     Some(text)
 }
@@ -92,7 +92,7 @@ fn why(experiment: &Experiment) -> Option<String> {
 pub fn closing(results: &Results) -> String {
     let mut text = String::new();
     for leftover in &results.leftovers {
-        let _ = writeln!(text, "{RED}left behind{RED:#}  {}", printable(leftover));
+        let _ = writeln!(text, "{RED}left behind{RED:#}  {}", one_line(leftover));
     }
     let pending = results
         .experiments
@@ -136,8 +136,15 @@ fn counts(results: &Results) -> String {
     text
 }
 
+/// Each line with blanks in front; one that GitHub's runner would take for a command also with a bar.
 fn indented(text: &str) -> String {
+    let is_command = |line: &str| {
+        ["::", "##["]
+            .iter()
+            .any(|sign| line.trim_start().starts_with(sign))
+    };
+    let bar = |line| if is_command(line) { "| " } else { "" };
     text.lines()
-        .map(|line| format!("       {line}\n"))
+        .map(|line| format!("       {}{line}\n", bar(line)))
         .collect()
 }

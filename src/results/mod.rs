@@ -3,6 +3,7 @@
 //!
 //! Results are observations: texts in them may hold anything, and each report sees to it that they do no harm there.
 
+mod read;
 mod record;
 
 use std::time::Duration;
@@ -16,7 +17,17 @@ use crate::host::Host;
 use crate::outcome::Outcome;
 use crate::program::Program;
 use crate::verdict::{ExitCode, Verdict};
+pub use read::{ReadError, parse, read};
 pub use record::{Performance, experiment};
+
+/// The schema of a results file, as it names it.
+pub const SCHEMA: &str = "verify.results/v1";
+
+/// The JSON Schema (2020-12) of a results file. It is derived from the types, so it cannot differ from what is written.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Results)
+}
 
 /// Which schema a results file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -94,9 +94,9 @@ pub fn read(path: &Path) -> Result<Option<Stored>, SnapshotError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         result => result.map_err(|error| SnapshotError::file(path, "read", error))?,
     };
-    let name = path.display().to_string();
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes()))?;
-    Ok(Some(parse(&Source::new(name, text))?))
+    let source = Source::from_utf8(path.display().to_string(), bytes)
+        .map_err(|error| error.help("a snapshot is UTF-8 text: restore it from version control"))?;
+    Ok(Some(parse(&source)?))
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -112,14 +112,6 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("larger than {} MiB", LIMIT >> 20)));
     }
     fs::read(path)
-}
-
-fn not_utf8(name: &str, bytes: &[u8]) -> SourceError {
-    let good = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    let at = good.chars().count();
-    Source::new(name, String::from_utf8_lossy(bytes))
-        .error(at..at + 1, "not UTF-8")
-        .help("a snapshot is UTF-8 text: restore it from version control")
 }
 
 /// Replaces the snapshot at `path`: afterwards there is the old one or the new one, whole, whatever happens between.

@@ -163,11 +163,7 @@ impl Catalog {
         });
         let mut sources = Vec::new();
         for file in files {
-            let text = read_text(&file)?;
-            sources.push((
-                Source::new(file.to_string_lossy(), text),
-                Origin::File(file),
-            ));
+            sources.push((read_source(&file)?, Origin::File(file)));
         }
         Self::read(sources)
     }
@@ -224,7 +220,7 @@ fn spec_files(path: &Path) -> Result<Vec<PathBuf>, CatalogError> {
 }
 
 /// Reads no more than a spec may have: a device or a pipe has no end.
-fn read_text(path: &Path) -> Result<String, CatalogError> {
+fn read_source(path: &Path) -> Result<std::sync::Arc<Source>, CatalogError> {
     use std::io::Read;
     let unreadable = |error| CatalogError::Unreadable(path.to_owned(), error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -233,11 +229,6 @@ fn read_text(path: &Path) -> Result<String, CatalogError> {
     file.take(limit)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let at = text[..valid].chars().count();
-        let source = Source::new(path.to_string_lossy(), text);
-        CatalogError::Invalid(vec![source.error(at..at + 1, "not UTF-8 here")])
-    })
+    Source::from_utf8(path.to_string_lossy(), bytes)
+        .map_err(|error| CatalogError::Invalid(vec![error]))
 }

@@ -1,0 +1,206 @@
+//! Results files: read whole, or refused with the place that is wrong.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::Results;
+use crate::source::{Source, SourceError, nearest};
+
+/// In bytes. A results file has some 5 KiB an experiment; a device or a pipe has no end.
+const LIMIT: u64 = 256 << 20;
+
+/// Why there are no results in a file.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The system refused to read it.
+    File(PathBuf, io::Error),
+    /// It holds something else.
+    Malformed(Box<SourceError>),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "error: cannot read {}: {error}", path.display()),
+            Self::Malformed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<SourceError> for ReadError {
+    fn from(error: SourceError) -> Self {
+        Self::Malformed(Box::new(error))
+    }
+}
+
+/// Reads a results file; `-` is standard input.
+///
+/// # Errors
+/// It cannot be read, or does not hold results of the schema that this program knows.
+pub fn read(path: &Path) -> Result<Results, ReadError> {
+    let unreadable = |error| ReadError::File(path.to_owned(), error);
+    let (name, bytes) = match path.to_str() {
+        Some("-") => ("<stdin>".into(), read_limited(io::stdin())),
+        _ => (
+            path.to_string_lossy(),
+            File::open(path).and_then(read_limited),
+        ),
+    };
+    let source = Source::from_utf8(name, bytes.map_err(unreadable)?)
+        .map_err(|error| error.help("a results file is what `verify run -r json=FILE` writes"))?;
+    Ok(parse(&source)?)
+}
+
+fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LIMIT {
+        true => Err(io::Error::other(format!("larger than {} MiB", LIMIT >> 20))),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads the text of a results file.
+///
+/// # Errors
+/// It does not hold results of the schema that this program knows.
+pub fn parse(source: &Arc<Source>) -> Result<Results, SourceError> {
+    serde_json::from_str(&source.text).map_err(|error| {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        other_schema(source).unwrap_or_else(|| match error.classify() {
+            serde_json::error::Category::Data => not_results(source, &error, what),
+            _ => source
+                .error(place(source, &error), format!("no JSON: {what}"))
+                .help("the file is incomplete or damaged: write it again with `verify run -r json=FILE`"),
+        })
+    })
+}
+
+/// The text is JSON, and of this schema as it says, but not quite.
+fn not_results(source: &Arc<Source>, error: &serde_json::Error, what: &str) -> SourceError {
+    let (what, expected) = what.split_once(", expected ").unwrap_or((what, ""));
+    let names = expected.split('`').skip(1).step_by(2);
+    let given = what.split('`').nth(1).unwrap_or_default();
+    let place = place(source, error);
+    let error = source.error(place, format!("not {}: {what}", super::SCHEMA));
+    match nearest(given, names) {
+        Some(name) => error.nearest(Some(name)),
+        None => error.help("`verify schema results` prints what a results file holds"),
+    }
+}
+
+/// What every version of the schema has in common.
+#[derive(Deserialize)]
+struct Head<'a> {
+    schema: &'a str,
+}
+
+/// The error for a file of another schema.
+fn other_schema(source: &Arc<Source>) -> Option<SourceError> {
+    let schema = serde_json::from_str::<Head<'_>>(&source.text).ok()?.schema;
+    if schema == super::SCHEMA {
+        return None;
+    }
+    let start = source.text[..source.text.find(schema)?].chars().count();
+    let error = source.error(
+        start..start + schema.chars().count(),
+        format!("a file of the schema `{schema}`"),
+    );
+    let error = error.label(format!("this program reads {}", super::SCHEMA));
+    Some(match schema.starts_with("verify.results/") {
+        true => error.help("a newer verify wrote it, so a newer one reads it"),
+        false => error.help("a results file is what `verify run -r json=FILE` writes"),
+    })
+}
+
+/// serde_json counts lines from 1 and bytes within the line, to the one behind which it stopped.
+fn place(source: &Source, error: &serde_json::Error) -> std::ops::Range<usize> {
+    let lines = source.text.split_inclusive('\n');
+    let before: usize = lines
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let at = before + error.column().saturating_sub(1);
+    let start = source
+        .text
+        .char_indices()
+        .take_while(|(byte, _)| *byte < at)
+        .count();
+    start..start + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../fixtures/results/hostile.json");
+
+    fn error(text: &str) -> String {
+        parse(&Source::new("r.json", text)).unwrap_err().to_string()
+    }
+
+    fn expect(text: &str, words: &[&str]) {
+        let error = error(text);
+        for word in words {
+            assert!(error.contains(word), "`{word}` is not in:\n{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_pointed_at() {
+        expect("", &["r.json:1:1", "no JSON: EOF"]);
+        expect(
+            "{\n  \"schema\": \"verify",
+            &["r.json:2:", "incomplete or damaged"],
+        );
+        expect("{\"leftovers\":\n[\"ä\" 1]}", &["r.json:2:6", "no JSON"]);
+        let half = &GOOD[..GOOD.len() / 2];
+        expect(
+            half.trim_end_matches(|c: char| !c.is_ascii()),
+            &["no JSON: EOF"],
+        );
+    }
+
+    #[test]
+    fn another_schema_is_named() {
+        let future = GOOD.replacen("verify.results/v1", "verify.results/v2", 1);
+        expect(
+            &future,
+            &["r.json:2:14", "a newer verify", "verify.results/v1"],
+        );
+        expect(
+            "{\"schema\": \"other/v1\"}",
+            &["r.json:1:13", "`other/v1`", "verify run -r json=FILE"],
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_an_error_with_the_nearest_one() {
+        let text = GOOD.replacen("\"outcome\":", "\"outcom\":", 1);
+        expect(
+            &text,
+            &[
+                "r.json:",
+                "unknown field `outcom`",
+                "did you mean `outcome`?",
+            ],
+        );
+        let text = GOOD.replacen("\"verdict\":", "\"frobnicate\": 1, \"verdict\":", 1);
+        expect(
+            &text,
+            &["unknown field `frobnicate`", "verify schema results"],
+        );
+        let text = GOOD.replacen("\"exit_code\": 1", "\"exit_code\": 77", 1);
+        expect(&text, &["no exit code is 77"]);
+        expect("[]", &["r.json:1:"]);
+        expect("{}", &["missing field"]);
+    }
+}
