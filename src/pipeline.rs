@@ -12,18 +12,20 @@ use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
 use crate::program::Program;
 use crate::recording::{End, Failure, Recording};
-use crate::results::{self, Counts, Experiment, Performance, PolicyFile, Results, Schema, Watch};
+use crate::results::{self, Counts, Experiment, Performance, PolicyUsed, Results, Schema, Watch};
 use crate::snapshot::{self, Snapshot, SnapshotError, Stored};
 use crate::source::Source;
 use crate::spec::{Catalog, Entry, Spec};
 use crate::transcript::transcribe;
-use crate::verdict::{ExitCode, decide};
+use crate::verdict::{Counted, Decision, ExitCode, Scope, count, decide};
 use crate::worker::{Performed, Progress, Run, Task, perform};
 
 /// How a run is done.
 pub struct Options {
     /// How many experiments at a time.
     pub jobs: usize,
+    /// What the verdict is about.
+    pub scope: Scope,
     /// Whether new and differing sessions are written beside the reviewed ones.
     pub write_pending: bool,
 }
@@ -55,15 +57,15 @@ pub fn run(
     options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<Done, RunError> {
-    let began = Began::now();
+    let frame = Frame::begin(host, policy, options);
     let snapshots = reviewed(catalog).map_err(RunError::Snapshot)?;
     let (tasks, unmet) = tasks(catalog, host, false);
     let mut finished = BTreeMap::new();
     let mut finish = |number: usize, recording: Recording, watch: &mut dyn Watch| {
         let entry = &catalog.entries[number];
-        let experiment = finish(entry, &recording, snapshots[number].as_ref(), options);
-        watch.ended(&experiment);
-        finished.insert(number, (experiment, recording));
+        let one = frame.finish(entry, recording, snapshots[number].as_ref());
+        watch.ended(&one.experiment);
+        finished.insert(number, one);
     };
     for (number, recording) in unmet {
         finish(number, recording, watch);
@@ -78,11 +80,8 @@ pub fn run(
             Progress::Ended(task, recording) => finish(numbers[task], recording.clone(), watch),
         })
         .map_err(RunError::Engine)?;
-    let (experiments, recordings) = finished.into_values().unzip();
-    Ok(Done {
-        results: conclude(&began, host, policy, experiments, interrupted, leftovers),
-        recordings,
-    })
+    let finished = finished.into_values().collect();
+    Ok(frame.conclude(finished, interrupted, leftovers))
 }
 
 /// Tries the needs of every spec of a catalog and performs nothing.
@@ -170,27 +169,6 @@ fn perform_all(
     Ok((interrupted, run.end()))
 }
 
-fn finish(
-    entry: &Entry,
-    recording: &Recording,
-    snapshot: Option<&Stored>,
-    options: &Options,
-) -> Experiment {
-    let transcript = transcribe(recording);
-    let judgement = judge(recording, &transcript, snapshot);
-    let mut experiment = results::experiment(Performance {
-        spec: &entry.spec,
-        snapshot,
-        recording,
-        transcript,
-        judgement,
-    });
-    if options.write_pending {
-        keep_pending(entry, &mut experiment);
-    }
-    experiment
-}
-
 /// Writes the session beside the reviewed one when it is whole and differs; removes an older one when it agrees.
 fn keep_pending(entry: &Entry, experiment: &mut Experiment) {
     let Some(path) = entry.snapshot_path() else {
@@ -212,17 +190,98 @@ fn keep_pending(entry: &Entry, experiment: &mut Experiment) {
     }
 }
 
-/// When a run began, by the clock on the wall and by the one that nobody sets.
-struct Began {
-    wall: DateTime<Utc>,
-    clock: Instant,
+/// What holds for a whole run.
+struct Frame<'a> {
+    host: &'a Host,
+    policy: &'a Policy,
+    options: &'a Options,
+    /// When it began, by the clock on the wall and by the one that nobody sets.
+    began: (DateTime<Utc>, Instant),
 }
 
-impl Began {
-    fn now() -> Self {
+/// An experiment that has ended.
+struct Finished {
+    experiment: Experiment,
+    counted: Counted,
+    recording: Recording,
+}
+
+impl<'a> Frame<'a> {
+    fn begin(host: &'a Host, policy: &'a Policy, options: &'a Options) -> Self {
         Self {
-            wall: wall(),
-            clock: Instant::now(),
+            host,
+            policy,
+            options,
+            began: (wall(), Instant::now()),
+        }
+    }
+
+    fn finish(&self, entry: &Entry, recording: Recording, snapshot: Option<&Stored>) -> Finished {
+        let transcript = transcribe(&recording);
+        let judgement = judge(&recording, &transcript, snapshot);
+        let name = &entry.spec.experiment;
+        let today = self.began.0.date_naive();
+        let counted = count(self.policy, name, &judgement, recording.unmet_need(), today);
+        let mut experiment = results::experiment(Performance {
+            spec: &entry.spec,
+            snapshot,
+            recording: &recording,
+            transcript,
+            judgement,
+            counted: &counted,
+        });
+        if self.options.write_pending {
+            keep_pending(entry, &mut experiment);
+        }
+        Finished {
+            experiment,
+            counted,
+            recording,
+        }
+    }
+
+    fn conclude(
+        &self,
+        all: Vec<Finished>,
+        interrupted: Option<Signal>,
+        mut leftovers: Vec<String>,
+    ) -> Done {
+        let (finished, duration) = (wall(), self.began.1.elapsed());
+        let counted: Vec<_> = all.iter().map(|one| one.counted.clone()).collect();
+        let split = all.into_iter().map(|one| (one.experiment, one.recording));
+        let (experiments, recordings): (Vec<_>, Vec<_>) = split.unzip();
+        let decision = decide(self.policy, &counted, self.options.scope);
+        leftovers.extend(experiments.iter().flat_map(|one| one.leftovers.clone()));
+        let results = Results {
+            schema: Schema::V1,
+            verify: Program::running(),
+            policy: self.policy_used(&decision),
+            host: self.host.clone(),
+            started: self.began.0,
+            finished,
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            verdict: decision.verdict,
+            reasons: decision.reasons,
+            notes: decision.notes,
+            exit_code: ExitCode::of_run(decision.verdict, interrupted, !leftovers.is_empty()),
+            counts: Counts::of(experiments.iter().map(|experiment| experiment.outcome)),
+            leftovers,
+            experiments,
+        };
+        Done {
+            results,
+            recordings,
+        }
+    }
+
+    fn policy_used(&self, decision: &Decision) -> PolicyUsed {
+        PolicyUsed {
+            name: self.policy.name.value.clone(),
+            sha256: self.policy.files[0].sha256.clone(),
+            files: self.policy.files.clone(),
+            scope: self.options.scope,
+            any_of: decision.any_of.clone(),
+            not_performed: decision.not_performed.clone(),
         }
     }
 }
@@ -230,43 +289,4 @@ impl Began {
 /// Milliseconds are exact enough for a date that a person reads.
 fn wall() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(3)
-}
-
-fn conclude(
-    began: &Began,
-    host: &Host,
-    policy: &Policy,
-    experiments: Vec<Experiment>,
-    interrupted: Option<Signal>,
-    mut leftovers: Vec<String>,
-) -> Results {
-    let (finished, duration) = (wall(), began.clock.elapsed());
-    let outcomes: Vec<_> = experiments
-        .iter()
-        .map(|experiment| (experiment.id.as_str(), experiment.outcome))
-        .collect();
-    let verdict = decide(policy, &outcomes);
-    let counts = Counts::of(experiments.iter().map(|experiment| experiment.outcome));
-    leftovers.extend(
-        experiments
-            .iter()
-            .flat_map(|experiment| experiment.leftovers.clone()),
-    );
-    Results {
-        schema: Schema::V1,
-        verify: Program::running(),
-        policy: PolicyFile {
-            name: policy.name.clone(),
-            sha256: policy.sha256.clone(),
-        },
-        host: host.clone(),
-        started: began.wall,
-        finished,
-        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-        verdict,
-        exit_code: ExitCode::of_run(verdict, interrupted, !leftovers.is_empty()),
-        counts,
-        leftovers,
-        experiments,
-    }
 }

@@ -283,6 +283,15 @@ impl Recording {
         self.steps.last()
     }
 
+    /// The need that is not met, when that is why it was not performed.
+    #[must_use]
+    pub fn unmet_need(&self) -> Option<&str> {
+        match &self.end {
+            End::Unmet { need, .. } => Some(need),
+            _ => None,
+        }
+    }
+
     /// The duration as a `Duration`.
     #[must_use]
     pub fn duration(&self) -> Duration {

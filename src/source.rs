@@ -1,7 +1,10 @@
 //! Text that a person wrote, and errors that point into it.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -40,6 +43,19 @@ impl Source {
             })
     }
 
+    /// The file at `path`, of which no more than `limit` bytes and one are read: a device or a pipe has no end.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not UTF-8.
+    pub fn from_file(path: &Path, limit: usize) -> Result<Arc<Self>, ReadError> {
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(ReadError::Unreadable)?;
+        file.take(limit as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(ReadError::Unreadable)?;
+        Self::from_utf8(path.to_string_lossy(), bytes).map_err(ReadError::Invalid)
+    }
+
     /// An error at `span`, in characters from the start of the text.
     pub fn error(self: &Arc<Self>, span: Range<usize>, message: impl Into<String>) -> SourceError {
         SourceError {
@@ -65,6 +81,15 @@ impl Source {
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
         (line, column)
     }
+}
+
+/// Why there is no [`Source`].
+#[derive(Debug)]
+pub enum ReadError {
+    /// The file cannot be read.
+    Unreadable(std::io::Error),
+    /// It is no text.
+    Invalid(SourceError),
 }
 
 /// What is wrong in a text, where, and what to do about it.

@@ -2,12 +2,15 @@
 //!
 //! Anchors, aliases, tags, merge keys and duplicate keys are refused here, so that no reader has to think of them.
 
+mod typed;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::source::{Source, SourceError};
+pub use typed::Fields;
 
 /// How deep collections may nest: a spec needs 2 levels an `inside`.
 const DEPTH_LIMIT: usize = 32;

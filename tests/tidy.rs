@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("program", &["digest", "sys"]),
     ("recording", &[]),
     ("measure", &[]),
-    ("yaml", &["source"]),
+    ("yaml", &["line", "source"]),
     ("line", &["source"]),
     ("need", &["line", "sys"]),
     ("session", &["recording", "sys"]),
@@ -48,8 +48,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "outcome",
         &["compare", "recording", "snapshot", "transcript"],
     ),
-    ("policy", &["digest", "source", "spec", "yaml"]),
-    ("verdict", &["outcome", "policy"]),
+    (
+        "policy",
+        &["digest", "measure", "need", "source", "spec", "yaml"],
+    ),
+    ("verdict", &["compare", "outcome", "policy", "source"]),
     (
         "results",
         &[
@@ -57,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "digest",
             "host",
             "outcome",
+            "policy",
             "program",
             "recording",
             "snapshot",
@@ -236,8 +240,8 @@ fn specs_and_snapshots_come_in_pairs() {
 
 #[test]
 fn every_experiment_is_in_the_default_policy() {
-    let policy = verify::policy::Policy::built_in(verify::policy::DEFAULT).unwrap();
-    let named: BTreeSet<_> = policy.names().map(str::to_owned).collect();
+    let policy = verify::policy::built_in(verify::policy::DEFAULT).unwrap();
+    let named: BTreeSet<_> = policy.names().map(|name| name.value.clone()).collect();
     assert_eq!(named, stems("specs", "yaml"));
 }
 

@@ -2,6 +2,7 @@
 
 mod explain;
 mod inspect;
+mod policy;
 mod report;
 mod reports;
 mod review;
@@ -28,6 +29,7 @@ Examples:
   verify run                       perform what is inside the binary: the whole tutorial
   verify run specs/                perform the specs of a folder
   verify run specs/ namespace      only those with `namespace` in their name
+  verify run --policy rootless     what a host for rootless containers must do
   verify plan                      what would run here, and which needs are not met
   verify explain overlayfs         the same as commands to paste on a host
 
@@ -62,6 +64,9 @@ enum Command {
     Lint(select::Selection),
     /// Print an experiment as commands to paste on a host
     Explain(select::Selection),
+    /// List policies, or show what one asks for
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Write reports of results that are there already (needs no root)
     Report(report::Arguments),
     /// Print the JSON Schema of a spec, for editors, or of a results file
@@ -166,6 +171,7 @@ fn answer(command: Command) -> Result<ExitCode, Stop> {
         Command::Plan(arguments) => inspect::plan(&arguments),
         Command::Lint(selection) => inspect::lint(&selection).map(done),
         Command::Explain(selection) => explain::explain(&selection).map(done),
+        Command::Policy(command) => policy::answer(&command).map(done),
         Command::Report(arguments) => report::report(&arguments).map(done),
         Command::Schema { of } => match of {
             SchemaOf::Spec => print_json(&crate::spec::schema()).map(done),

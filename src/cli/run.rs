@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::Stop;
+use super::policy::PolicyChoice;
 use super::reports::Reports;
 use super::select::Selection;
 use crate::host::Host;
 use crate::pipeline::{self, Options, RunError};
-use crate::policy::{DEFAULT, Policy};
 use crate::recording::Recording;
 use crate::report::live::Live;
 use crate::verdict::ExitCode;
@@ -18,6 +18,8 @@ use crate::verdict::ExitCode;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    policy: PolicyChoice,
     /// How many experiments at a time
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -34,13 +36,14 @@ pub struct Arguments {
 /// Nothing could be performed.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
     arguments.reports.check()?;
-    let catalog = arguments.selection.catalog()?;
-    let policy = Policy::built_in(DEFAULT).map_err(Stop::invalid)?;
+    let mut catalog = arguments.selection.catalog()?;
+    let (policy, scope) = arguments.policy.of(&mut catalog)?;
     let host = Host::look();
     let options = Options {
         jobs: arguments
             .jobs
             .map_or_else(|| default_jobs(&host), usize::from),
+        scope,
         write_pending: std::env::var_os("CI")
             .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
     };

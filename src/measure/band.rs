@@ -75,6 +75,20 @@ impl Band {
         self.tolerance_pp
     }
 
+    /// The same ratio with another tolerance, in percentage points.
+    ///
+    /// # Errors
+    /// That would be a wider band, or none at all.
+    pub fn tightened(&self, tolerance_pp: f64) -> Result<Self, String> {
+        if tolerance_pp > self.tolerance_pp {
+            return Err(format!(
+                "±{tolerance_pp}% is wider than ±{}%",
+                self.tolerance_pp
+            ));
+        }
+        Self::new(self.ratio, tolerance_pp)
+    }
+
     /// The first one's share that the ratio stands for, 0 to 1.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -130,7 +144,7 @@ impl FromStr for Band {
                 "expected a tolerance, such as `±5%`",
             ));
         };
-        let tolerance = self::tolerance(tolerance).map_err(|message| wrong(span, message))?;
+        let tolerance = tolerance_pp(tolerance).map_err(|message| wrong(span, message))?;
         if let Some((span, word)) = words.get(2) {
             return Err(wrong(span, format!("`{word}` is one word too many")));
         }
@@ -174,7 +188,11 @@ fn ratio(word: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| format!("`{word}` is no ratio: expected two whole numbers, such as `1:2`"))
 }
 
-fn tolerance(word: &str) -> Result<f64, String> {
+/// Reads a tolerance in percentage points: `±5%` or `+-5%`.
+///
+/// # Errors
+/// It is none.
+pub fn tolerance_pp(word: &str) -> Result<f64, String> {
     let digits = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -215,6 +233,15 @@ mod tests {
             assert!((band.share() - share).abs() < 1e-12, "{text}");
             assert!((band.tolerance() - 0.05).abs() < 1e-12, "{text}");
         }
+    }
+
+    #[test]
+    fn a_band_can_be_tightened_and_not_widened() {
+        let band: Band = "1:2 ±5%".parse().unwrap();
+        assert_eq!(band.tightened(2.0).unwrap().to_string(), "1:2 ±2%");
+        assert_eq!(band.tightened(5.0), Ok(band));
+        assert!(band.tightened(5.5).unwrap_err().contains("wider"));
+        assert!(band.tightened(0.0).unwrap_err().contains("above 0%"));
     }
 
     #[test]

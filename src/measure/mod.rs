@@ -15,7 +15,7 @@ mod runs;
 mod simulated;
 mod thinned;
 
-pub use band::{Band, BandError};
+pub use band::{Band, BandError, tolerance_pp};
 pub use estimator::{Estimate, Estimator};
 pub use rule::{Doubt, Rule, Verdict};
 pub use thinned::Thinned;

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::compare::Diff;
 use crate::host::Host;
 use crate::outcome::Outcome;
+use crate::policy::{PolicyFile, Standing};
 use crate::program::Program;
-use crate::verdict::{ExitCode, Verdict};
+use crate::verdict::{ExitCode, Group, Scope, Verdict, WaiverReport};
 pub use read::{ReadError, parse, read};
 pub use record::{Performance, experiment};
 
@@ -46,7 +47,7 @@ pub struct Results {
     /// The program that made it.
     pub verify: Program,
     /// The policy that the verdict rests on.
-    pub policy: PolicyFile,
+    pub policy: PolicyUsed,
     /// The host that the experiments ran on.
     pub host: Host,
     /// When the run began, UTC.
@@ -57,6 +58,10 @@ pub struct Results {
     pub duration_us: u64,
     /// What the experiments say about the host.
     pub verdict: Verdict,
+    /// Why it is not *certified*, a sentence each, the weightiest first.
+    pub reasons: Vec<String>,
+    /// What somebody should know all the same, a sentence each: waivers, skips that are allowed and did not happen.
+    pub notes: Vec<String>,
     /// The exit code of the run.
     pub exit_code: ExitCode,
     /// How many experiments had which outcome.
@@ -78,11 +83,19 @@ impl Results {
 /// The policy of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PolicyFile {
+pub struct PolicyUsed {
     /// Its name.
     pub name: String,
-    /// The digest of its file.
+    /// The digest of its own file.
     pub sha256: String,
+    /// Every file that it was read from: its own, those it inherits from, waivers.
+    pub files: Vec<PolicyFile>,
+    /// What the verdict is about.
+    pub scope: Scope,
+    /// Its groups of which one must pass, as far as a member was performed.
+    pub any_of: Vec<Group>,
+    /// What it names and was not performed.
+    pub not_performed: Vec<String>,
 }
 
 /// How many experiments had which outcome.
@@ -128,6 +141,12 @@ pub struct Experiment {
     pub outcome: Outcome,
     /// Why, unless it passed.
     pub reason: Option<Reason>,
+    /// What the policy says of it.
+    pub standing: Standing,
+    /// The verdict that it alone leads to; *certified* when it does not count.
+    pub verdict: Verdict,
+    /// Its waiver.
+    pub waiver: Option<WaiverReport>,
     /// Its spec.
     pub spec: SpecFile,
     /// The reviewed session that it was compared with, if there is one.

@@ -7,6 +7,7 @@ use crate::recording::{Cause, Recording, StepRecord};
 use crate::snapshot::Stored;
 use crate::spec::Spec;
 use crate::transcript::{Printed, Transcript};
+use crate::verdict::Counted;
 
 /// All that an experiment's result rests on.
 pub struct Performance<'a> {
@@ -20,6 +21,8 @@ pub struct Performance<'a> {
     pub transcript: Transcript,
     /// What became of it.
     pub judgement: Judgement,
+    /// How it counts.
+    pub counted: &'a Counted,
 }
 
 /// The result of an experiment.
@@ -31,6 +34,7 @@ pub fn experiment(performance: Performance<'_>) -> Experiment {
         recording,
         transcript,
         judgement,
+        counted,
     } = performance;
     let line = judgement.reason.as_ref().and_then(|reason| reason.line);
     let steps = recording.steps.iter().zip(&transcript.steps);
@@ -45,6 +49,9 @@ pub fn experiment(performance: Performance<'_>) -> Experiment {
             evidence: Vec::new(),
             remedy: None,
         }),
+        standing: counted.standing.clone(),
+        verdict: counted.verdict,
+        waiver: counted.waiver.clone(),
         spec: SpecFile {
             path: spec.source.name.clone(),
             sha256: sha256(spec.source.text.as_bytes()),

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
 use super::{Spec, read};
-use crate::source::{Source, SourceError};
+use crate::source::{ReadError, Source, SourceError};
 
 static BUILT_IN_SPECS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/specs");
 static BUILT_IN_SNAPSHOTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/snapshots");
@@ -163,13 +164,14 @@ impl Catalog {
         });
         let mut sources = Vec::new();
         for file in files {
-            sources.push((read_source(&file)?, Origin::File(file)));
+            let source = read_source(&file)?;
+            sources.push((source, Origin::File(file)));
         }
         Self::read(sources)
     }
 
     fn read(
-        sources: impl IntoIterator<Item = (std::sync::Arc<Source>, Origin)>,
+        sources: impl IntoIterator<Item = (Arc<Source>, Origin)>,
     ) -> Result<Self, CatalogError> {
         let mut errors = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
@@ -219,16 +221,9 @@ fn spec_files(path: &Path) -> Result<Vec<PathBuf>, CatalogError> {
     }
 }
 
-/// Reads no more than a spec may have: a device or a pipe has no end.
-fn read_source(path: &Path) -> Result<std::sync::Arc<Source>, CatalogError> {
-    use std::io::Read;
-    let unreadable = |error| CatalogError::Unreadable(path.to_owned(), error);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    let limit = read::SIZE_LIMIT as u64 + 1;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    Source::from_utf8(path.to_string_lossy(), bytes)
-        .map_err(|error| CatalogError::Invalid(vec![error]))
+fn read_source(path: &Path) -> Result<Arc<Source>, CatalogError> {
+    Source::from_file(path, read::SIZE_LIMIT).map_err(|error| match error {
+        ReadError::Unreadable(error) => CatalogError::Unreadable(path.to_owned(), error),
+        ReadError::Invalid(error) => CatalogError::Invalid(vec![error]),
+    })
 }

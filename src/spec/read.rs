@@ -1,11 +1,9 @@
 //! From a YAML file to a [`Spec`], with an error for everything that is not one.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{DEFAULT_TIMEOUT, Expected, Spec, Step};
-use crate::line::{LineError, Words, split};
+use crate::line::{LineError, Words};
 use crate::need::Need;
 use crate::source::{Source, SourceError, nearest};
 use crate::verbs::{self, Action};
@@ -16,12 +14,6 @@ pub const SIZE_LIMIT: usize = 1 << 20;
 
 /// The most steps of one spec.
 const STEP_LIMIT: usize = 1000;
-
-/// The longest line of a step, in characters.
-const LINE_LIMIT: usize = 2000;
-
-/// The longest time limit.
-const TIMEOUT_LIMIT: Duration = Duration::from_secs(600);
 
 const KEYS: [&str; 5] = ["experiment", "title", "needs", "timeout", "steps"];
 const STEP_KEYS: [&str; 3] = ["inside", "fails", "timeout"];
@@ -51,33 +43,16 @@ struct Reader<'a> {
     next_index: usize,
 }
 
-/// The keys of a mapping that may be there, each at most once.
-type Fields<'n> = Vec<(&'n str, &'n Node, &'n Node)>;
-
-fn field<'n>(fields: &Fields<'n>, name: &str) -> Option<&'n Node> {
-    fields
-        .iter()
-        .find(|(key, ..)| *key == name)
-        .map(|(_, _, value)| *value)
-}
-
 impl Reader<'_> {
     fn error(&self, node: &Node, message: impl Into<String>) -> SourceError {
         self.source.error(node.span.clone(), message)
     }
 
     fn spec(&mut self, root: &Node) -> Result<Spec, SourceError> {
-        let fields = self.fields(root, "a spec")?;
-        for (name, key, _) in &fields {
-            if !KEYS.contains(name) {
-                return Err(self
-                    .error(key, format!("unknown key `{name}`"))
-                    .label(format!("expected one of {}", KEYS.join(", ")))
-                    .nearest(nearest(name, KEYS)));
-            }
-        }
+        let fields = root.fields(self.source, "a spec")?;
+        fields.only(self.source, &KEYS)?;
         let required = |name: &str| {
-            field(&fields, name).ok_or_else(|| {
+            fields.get(name).ok_or_else(|| {
                 self.error(root, format!("`{name}` is missing"))
                     .help("a spec has `experiment`, `title` and `steps`")
             })
@@ -89,10 +64,11 @@ impl Reader<'_> {
         );
         let spec = Spec {
             experiment: self.experiment_name(experiment)?,
-            title: self.text(title, "a title")?.to_owned(),
-            needs: self.needs(field(&fields, "needs"))?,
-            timeout: field(&fields, "timeout")
-                .map_or(Ok(DEFAULT_TIMEOUT), |node| self.duration(node))?,
+            title: title.text(self.source, "a title")?.to_owned(),
+            needs: self.needs(fields.get("needs"))?,
+            timeout: fields
+                .get("timeout")
+                .map_or(Ok(DEFAULT_TIMEOUT), |node| node.time_limit(self.source))?,
             steps: self.steps(steps, false)?,
             source: Arc::clone(self.source),
         };
@@ -111,35 +87,9 @@ impl Reader<'_> {
         Ok(spec)
     }
 
-    fn fields<'n>(&self, node: &'n Node, what: &str) -> Result<Fields<'n>, SourceError> {
-        let Value::Mapping(entries) = &node.value else {
-            return Err(self.error(
-                node,
-                format!("{what} is a mapping, this is {}", node.kind()),
-            ));
-        };
-        let entry =
-            |(key, value): &'n (Node, Node)| (key.as_scalar().unwrap_or_default(), key, value);
-        Ok(entries.iter().map(entry).collect())
-    }
-
-    fn text<'n>(&self, node: &'n Node, what: &str) -> Result<&'n str, SourceError> {
-        match node.as_scalar() {
-            Some("") => Err(self.error(node, format!("{what} is missing here"))),
-            Some(text) if text.chars().any(char::is_control) => {
-                Err(self.error(node, format!("{what} is one line")))
-            }
-            Some(text) => Ok(text),
-            None => Err(self.error(
-                node,
-                format!("{what} is one line of text, this is {}", node.kind()),
-            )),
-        }
-    }
-
     /// The name becomes a file's name and a cgroup's.
     fn experiment_name(&self, node: &Node) -> Result<String, SourceError> {
-        let name = self.text(node, "the experiment's name")?;
+        let name = node.text(self.source, "the experiment's name")?;
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(allowed) || name.starts_with('-') || name.len() > 64 {
             return Err(self
@@ -162,39 +112,13 @@ impl Reader<'_> {
         let Some(node) = node else {
             return Ok(Vec::new());
         };
-        let Value::Sequence(items) = &node.value else {
-            return Err(self.error(node, format!("`needs` is a list, this is {}", node.kind())));
-        };
-        items
+        node.items(self.source, "`needs`")?
             .iter()
             .map(|item| {
-                let text = self.text(item, "a need")?;
-                self.in_line(item, text, Need::parse)
+                item.text(self.source, "a need")?;
+                item.words(self.source, Need::parse)
             })
             .collect()
-    }
-
-    fn duration(&self, node: &Node) -> Result<Duration, SourceError> {
-        let text = self.text(node, "a time limit")?;
-        let (number, unit) = text.split_at(
-            text.find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len()),
-        );
-        let milliseconds = match unit {
-            "ms" => number.parse().ok(),
-            "s" => number
-                .parse::<u64>()
-                .ok()
-                .and_then(|seconds| seconds.checked_mul(1000)),
-            _ => None,
-        };
-        milliseconds
-            .map(Duration::from_millis)
-            .filter(|limit| !limit.is_zero() && *limit <= TIMEOUT_LIMIT)
-            .ok_or_else(|| {
-                self.error(node, format!("`{text}` is not a time limit"))
-                    .label("expected for example 500ms or 5s, at most 600s")
-            })
     }
 
     fn steps(&mut self, node: &Node, typed: bool) -> Result<Vec<Step>, SourceError> {
@@ -214,7 +138,7 @@ impl Reader<'_> {
         if self.next_index > STEP_LIMIT {
             return Err(self.error(node, format!("more than {STEP_LIMIT} steps")));
         }
-        let fields = self.fields(node, "a step")?;
+        let fields = node.fields(self.source, "a step")?;
         let mut verbs = fields.iter().filter(|(name, ..)| !STEP_KEYS.contains(name));
         let Some((verb, key, line)) = verbs.next() else {
             return Err(self
@@ -234,13 +158,15 @@ impl Reader<'_> {
             index,
             line: key.line,
             text: terminal_line(verb, line.as_scalar().unwrap_or_default()),
-            fails: field(&fields, "fails")
+            fails: fields
+                .get("fails")
                 .map(|node| self.fails(node))
                 .transpose()?,
-            timeout: field(&fields, "timeout")
-                .map(|node| self.duration(node))
+            timeout: fields
+                .get("timeout")
+                .map(|node| node.time_limit(self.source))
                 .transpose()?,
-            inside: match field(&fields, "inside") {
+            inside: match fields.get("inside") {
                 Some(node) => self.inside(node, &action)?,
                 None => Vec::new(),
             },
@@ -277,7 +203,7 @@ impl Reader<'_> {
         if !verbs::names().any(|name| name == verb) {
             return Err(unknown());
         }
-        let Some(text) = line.as_scalar() else {
+        if line.as_scalar().is_none() {
             return Err(self.error(
                 line,
                 format!(
@@ -285,8 +211,8 @@ impl Reader<'_> {
                     line.kind()
                 ),
             ));
-        };
-        self.in_line(line, text, |words| {
+        }
+        line.words(self.source, |words| {
             Action::parse(verb, words).unwrap_or_else(|| Err(LineError::new(0..0, "unknown verb")))
         })
         .map_err(|error| {
@@ -308,48 +234,13 @@ impl Reader<'_> {
     }
 
     fn fails(&self, node: &Node) -> Result<Expected, SourceError> {
-        let text = self.text(node, "a way to fail")?;
+        let text = node.text(self.source, "a way to fail")?;
         text.parse().map_err(|error| {
             let names: Vec<_> = Expected::names().collect();
             self.error(node, format!("`{text}`: {error}"))
                 .label("expected an errno, a signal or an exit status")
                 .nearest(nearest(text, names.iter().map(String::as_str)))
         })
-    }
-
-    /// Reads the words of a scalar; errors point at the word where that is possible.
-    fn in_line<T>(
-        &self,
-        node: &Node,
-        text: &str,
-        parse: impl FnOnce(&mut Words<'_>) -> Result<T, LineError>,
-    ) -> Result<T, SourceError> {
-        let length = text.chars().count();
-        if length > LINE_LIMIT {
-            return Err(self.error(node, format!("a line of more than {LINE_LIMIT} characters")));
-        }
-        let read = split(text).and_then(|words| parse(&mut Words::new(&words, length)));
-        read.map_err(|error| {
-            let mut found = self
-                .source
-                .error(place(node, length, &error.span), error.message)
-                .label(error.expected)
-                .nearest(error.nearest.as_deref());
-            if let Some(help) = error.help {
-                found = found.help(help);
-            }
-            found
-        })
-    }
-}
-
-/// A scalar that is written with escapes or over several lines has other places than its text.
-fn place(node: &Node, length: usize, span: &Range<usize>) -> Range<usize> {
-    let exact = node.span.len() == length;
-    if exact {
-        node.span.start + span.start..node.span.start + span.end
-    } else {
-        node.span.clone()
     }
 }
 

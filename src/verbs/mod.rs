@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::line::{LineError, Word, Words};
+use crate::measure::Band;
 use crate::recording::{Failure, Output};
 use crate::session::{Flow, Inside, Session};
 
@@ -35,6 +36,11 @@ pub trait Verb: Sized {
     /// Whether it measures CPU time, so that no other experiment may measure at the same time.
     fn measures_cpu(&self) -> bool {
         false
+    }
+
+    /// The band of the ratio that it measures.
+    fn band(&mut self) -> Option<&mut Band> {
+        None
     }
 
     /// Whether it takes steps `inside`.
@@ -131,6 +137,11 @@ macro_rules! verbs {
             #[must_use]
             pub fn measures_cpu(&self) -> bool {
                 match self { $(Self::$verb(verb) => verb.measures_cpu(),)* }
+            }
+
+            /// [`Verb::band`]
+            pub fn band(&mut self) -> Option<&mut Band> {
+                match self { $(Self::$verb(verb) => verb.band(),)* }
             }
 
             /// [`Verb::opens`]

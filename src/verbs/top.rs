@@ -58,6 +58,10 @@ impl Verb for Top {
         true
     }
 
+    fn band(&mut self) -> Option<&mut Band> {
+        Some(&mut self.band)
+    }
+
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         let first = session.started(&self.first)?.clone();
         let second = session.started(&self.second)?;

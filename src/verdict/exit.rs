@@ -1,62 +1,10 @@
-//! From outcomes and a policy to one verdict, and to the exit code. In one place, before any report is written.
-
-use std::fmt;
+//! From the verdict to the exit code.
 
 use nix::sys::signal::Signal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Outcome;
-use crate::policy::Policy;
-
-/// What a run says about the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Everything that the policy asks for was shown.
-    Certified,
-    /// The kernel answered otherwise.
-    NotCertified,
-    /// Nothing failed, but something that the policy asks for was not shown.
-    Undecided,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Certified => "certified",
-            Self::NotCertified => "not certified",
-            Self::Undecided => "undecided",
-        })
-    }
-}
-
-/// The verdict on the experiments that were selected, each with its outcome.
-#[must_use]
-pub fn decide(policy: &Policy, outcomes: &[(&str, Outcome)]) -> Verdict {
-    let any = |wanted: Outcome| outcomes.iter().any(|(_, outcome)| *outcome == wanted);
-    let passed = |name: &String| {
-        outcomes
-            .iter()
-            .any(|(other, outcome)| other == name && *outcome == Outcome::Pass)
-    };
-    let covered = |name: &str| {
-        let mut groups = policy
-            .any_of
-            .iter()
-            .filter(|group| group.iter().any(|other| other == name));
-        policy.recommend.iter().any(|other| other == name)
-            || groups.any(|group| group.iter().any(passed))
-    };
-    let unshown = |(name, outcome): &(&str, Outcome)| *outcome == Outcome::Skip && !covered(name);
-    if any(Outcome::Fail) {
-        Verdict::NotCertified
-    } else if any(Outcome::Broken) || outcomes.iter().any(unshown) || !any(Outcome::Pass) {
-        Verdict::Undecided
-    } else {
-        Verdict::Certified
-    }
-}
+use super::Verdict;
 
 /// The program's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -141,41 +89,6 @@ impl TryFrom<u8> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Outcome::{Broken, Fail, Pass, Skip};
-
-    fn policy() -> Policy {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Policy {
-            name: "p".to_owned(),
-            require: names(&["a", "b"]),
-            recommend: names(&["nice"]),
-            any_of: vec![names(&["v1", "v2"])],
-            sha256: String::new(),
-        }
-    }
-
-    #[test]
-    fn each_outcome_leads_to_its_verdict() {
-        for (outcomes, verdict) in [
-            (&[("a", Pass), ("b", Pass)][..], Verdict::Certified),
-            (&[("a", Pass), ("b", Fail)], Verdict::NotCertified),
-            (&[("a", Broken), ("b", Fail)], Verdict::NotCertified),
-            (&[("a", Pass), ("b", Broken)], Verdict::Undecided),
-            (&[("a", Pass), ("b", Skip)], Verdict::Undecided),
-            (&[("a", Pass), ("nice", Skip)], Verdict::Certified),
-            (&[("a", Pass), ("nice", Fail)], Verdict::NotCertified),
-            (&[("v1", Skip), ("v2", Pass)], Verdict::Certified),
-            (
-                &[("a", Pass), ("v1", Skip), ("v2", Skip)],
-                Verdict::Undecided,
-            ),
-            (&[("a", Pass), ("unknown", Skip)], Verdict::Undecided),
-            (&[("nice", Skip)], Verdict::Undecided),
-            (&[], Verdict::Undecided),
-        ] {
-            assert_eq!(decide(&policy(), outcomes), verdict, "{outcomes:?}");
-        }
-    }
 
     #[test]
     fn a_dirty_host_counts_over_all_others() {
