@@ -57,8 +57,18 @@ fn expect_invalid(command: Command, words: &[&str]) {
 /// `for f in fixtures/bad/*.yaml; do verify lint $f 2> ${f%.yaml}.stderr; done`
 #[test]
 fn every_bad_spec_has_its_message() {
+    every_bad_file_has_its_message("fixtures/bad", &["lint"]);
+}
+
+/// As for specs: `for f in fixtures/policies/*.yaml; do verify policy show $f 2> ${f%.yaml}.stderr; done`
+#[test]
+fn every_bad_policy_has_its_message() {
+    every_bad_file_has_its_message("fixtures/policies", &["policy", "show"]);
+}
+
+fn every_bad_file_has_its_message(folder: &str, command: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<PathBuf> = fs::read_dir(root.join("fixtures/bad"))
+    let mut files: Vec<PathBuf> = fs::read_dir(root.join(folder))
         .unwrap()
         .map(|f| f.unwrap().path())
         .collect();
@@ -70,8 +80,44 @@ fn every_bad_spec_has_its_message() {
     for file in files {
         let name = file.strip_prefix(root).unwrap().to_string_lossy();
         let expected = fs::read_to_string(file.with_extension("stderr")).unwrap();
-        let (code, _, stderr) = answer(verify(&["lint", &name]));
+        let (code, _, stderr) = answer(verify(&[command, &[&name]].concat()));
         assert_eq!((code, stderr.as_str()), (2, expected.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn a_policy_is_shown_with_the_place_of_each_value() {
+    let own =
+        "policy: own\ninherits: tutorial\nrecommend: [overlayfs]\ntime-limits: {chroot: 2s}\n";
+    let folder = folder(&[("own.yaml", own)]);
+    let (code, stdout, stderr) = answer(verify(&["policy", "show", &path(&folder, "own.yaml")]));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let row = |words: &[&str]| {
+        let mut lines = stdout.lines();
+        let found = lines.any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "{words:?} is in no line of:\n{stdout}");
+    };
+    row(&["require", "chroot", "<built-in>/policies/tutorial.yaml:"]);
+    row(&["recommend", "overlayfs", "own.yaml:3"]);
+    row(&["time-limits", "chroot: 2s", "own.yaml:4"]);
+}
+
+#[test]
+fn a_policy_that_there_is_not_performs_nothing() {
+    let waived = "waivers:\n  - {experiment: chrot, owner: o, reason: r, last-day: 2027-01-31}\n";
+    let folder = folder(&[("waivers.yaml", waived)]);
+    let waivers = path(&folder, "waivers.yaml");
+    for (arguments, words) in [
+        (&["--policy", "tutrial"][..], "did you mean `tutorial`?"),
+        (&["--policy", "./missing.yaml"], "missing.yaml"),
+        (
+            &["--policy", "fixtures/policies/circle.yaml"],
+            "in a circle",
+        ),
+        (&["--waivers", &waivers], "did you mean `chroot`?"),
+        (&["--waivers", "policies/ci.yaml"], "unknown key `policy`"),
+    ] {
+        expect_invalid(verify(&[&["run"], arguments].concat()), &[words]);
     }
 }
 
@@ -256,6 +302,7 @@ fn help_version_schema_man_and_completions_are_printed() {
         (&["lint"], "no error"),
         (&["lint", "specs"], "no error"),
         (&["explain", "overlayfs"], "mount -t overlay"),
+        (&["policy", "list"], "container-host"),
         (&["host"], "cgroups"),
         (&["host", "--json"], "\"kernel\""),
     ] {

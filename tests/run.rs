@@ -25,7 +25,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 16] = [
+    let any: [(&str, fn()); 19] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -64,6 +64,18 @@ fn main() {
         (
             "a_reader_that_goes_away_does_not_end_the_run",
             a_reader_that_goes_away_does_not_end_the_run,
+        ),
+        (
+            "a_policy_performs_what_it_names",
+            a_policy_performs_what_it_names,
+        ),
+        (
+            "a_waived_experiment_is_performed",
+            a_waived_experiment_is_performed,
+        ),
+        (
+            "a_time_limit_of_a_policy_counts_over_that_of_a_spec",
+            a_time_limit_of_a_policy_counts_over_that_of_a_spec,
         ),
         ("a_folder_may_have_any_name", a_folder_may_have_any_name),
         (
@@ -340,6 +352,97 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     assert_eq!(
         (child.wait().unwrap().code(), stderr.as_str()),
         (Some(0), "")
+    );
+}
+
+/// A file in the folder, and its path.
+fn beside(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+fn a_policy_performs_what_it_names() {
+    let folder = project(HELLO, Some(SESSION));
+    fs::write(
+        folder.path().join("specs/other.yaml"),
+        HELLO.replace("hello", "other"),
+    )
+    .unwrap();
+    let policy = beside(&folder, "own.yaml", "policy: own\nrequire: [hello]\n");
+    let text = expect(run(&folder).args(["--policy", &policy]), 0, &["certified"]);
+    assert!(!text.contains("other"), "{text}");
+    beside(
+        &folder,
+        "own.yaml",
+        "policy: own\nrequire: [hello, chroot]\n",
+    );
+    expect(run(&folder).args(["--policy", &policy]), 3, &["undecided"]);
+    beside(
+        &folder,
+        "own.yaml",
+        "policy: own\nmeans: {new-snapshot: not-certified}\nrequire: [other]\n",
+    );
+    expect(
+        run(&folder).args(["--policy", &policy]),
+        1,
+        &["not certified"],
+    );
+}
+
+fn a_waived_experiment_is_performed() {
+    let folder = project(HELLO, Some(&SESSION.replace("\nHello", "\nHallo")));
+    let waived = |day: &str, difference: &str| {
+        let text = format!(
+            "waivers:\n  - experiment: hello\n    owner: o\n    reason: r\n    last-day: {day}\n{difference}"
+        );
+        beside(&folder, "waivers.yaml", &text)
+    };
+    let far = waived("9999-12-31", "");
+    let other = HELLO.replace("hello", "other");
+    fs::write(folder.path().join("specs/other.yaml"), other).unwrap();
+    let other = SESSION.replace("hello", "other");
+    fs::write(folder.path().join("snapshots/other.snap"), other).unwrap();
+    expect(
+        run(&folder).args(["--waivers", &far]),
+        0,
+        &["FAIL   hello", "Hallo"],
+    );
+    let expired = waived("2020-02-29", "");
+    expect(
+        run(&folder).args(["--waivers", &expired]),
+        1,
+        &["FAIL   hello"],
+    );
+    let this = waived(
+        "9999-12-31",
+        "    difference: |\n      - Hallo\n      + Hello\n",
+    );
+    expect(
+        run(&folder).args(["--waivers", &this]),
+        0,
+        &["FAIL   hello"],
+    );
+    let another = waived(
+        "9999-12-31",
+        "    difference: |\n      - Hallo\n      + Hi\n",
+    );
+    expect(
+        run(&folder).args(["--waivers", &another]),
+        1,
+        &["FAIL   hello"],
+    );
+}
+
+fn a_time_limit_of_a_policy_counts_over_that_of_a_spec() {
+    let endless = "experiment: hello\ntitle: t\nsteps:\n  - run: tail -f /dev/null\n  - pwd:\n";
+    let folder = project(endless, Some(SESSION));
+    let policy = "policy: own\nrequire: [hello]\ntime-limits: {hello: 300ms}\n";
+    let policy = beside(&folder, "own.yaml", policy);
+    expect(
+        run(&folder).args(["--policy", &policy]),
+        3,
+        &["not done after 0.300 s"],
     );
 }
 

@@ -1,16 +1,16 @@
 //! What a policy takes over from the one that it inherits from.
 
-use super::{ByExperiment, Placed, Policy, Waiver};
+use std::collections::BTreeMap;
+
+use super::{ByExperiment, Placed, Policy};
 use crate::source::SourceError;
 
 /// `policy` with all that `parent` says beside it. What both say, `policy` says.
 ///
 /// An experiment that the policy names has the standing that it has there. A group of the parent of which the policy
 /// names a member is decided by that, so its other members are only recommended from there on.
-///
-/// # Errors
-/// Both waive the same experiment.
-pub fn inherit(mut policy: Policy, parent: Policy) -> Result<Policy, SourceError> {
+#[must_use]
+pub fn inherit(mut policy: Policy, parent: Policy) -> Policy {
     let named: Vec<String> = policy.names().map(|name| name.value.clone()).collect();
     let is_new = |name: &Placed<String>| !named.contains(&name.value);
     let (groups, decided): (Vec<_>, Vec<_>) = parent
@@ -36,30 +36,39 @@ pub fn inherit(mut policy: Policy, parent: Policy) -> Result<Policy, SourceError
     policy.time_limits = overlaid(policy.time_limits, parent.time_limits);
     policy.bands = overlaid(policy.bands, parent.bands);
     policy.files.extend(parent.files);
-    waive(policy, parent.waivers)
+    policy.waivers.extend(parent.waivers);
+    policy
 }
 
-/// `policy` with more waivers.
+/// Checks that no experiment is waived twice: nobody could say which of the two counts.
 ///
 /// # Errors
-/// An experiment is waived twice: nobody could say which of the two counts.
-pub fn waive(mut policy: Policy, waivers: Vec<Waiver>) -> Result<Policy, SourceError> {
-    policy.waivers.extend(waivers);
-    for (index, waiver) in policy.waivers.iter().enumerate() {
-        let name = &waiver.experiment;
-        let mut earlier = policy.waivers[..index]
-            .iter()
-            .map(|other| &other.experiment);
-        if let Some(first) = earlier.find(|first| first.value == name.value) {
+/// One is.
+pub fn waived_once(policy: &Policy) -> Result<(), SourceError> {
+    let names = policy.waivers.iter().map(|waiver| &waiver.experiment);
+    once(names, "waived")
+}
+
+/// Checks that the names are all different.
+///
+/// # Errors
+/// One comes again; `what` says what it is twice.
+pub fn once<'a>(
+    names: impl Iterator<Item = &'a Placed<String>>,
+    what: &str,
+) -> Result<(), SourceError> {
+    let mut seen = BTreeMap::new();
+    for name in names {
+        if let Some(first) = seen.insert(name.value.as_str(), name) {
             return Err(name
-                .error(format!("`{}` is waived twice", name.value))
+                .error(format!("`{}` is {what} twice", name.value))
                 .help(format!(
                     "it stands at {} already; remove one",
                     first.place()
                 )));
         }
     }
-    Ok(policy)
+    Ok(())
 }
 
 fn overlaid<T>(mut own: ByExperiment<T>, more: ByExperiment<T>) -> ByExperiment<T> {

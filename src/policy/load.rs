@@ -59,7 +59,7 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
 /// There is none of this name.
 pub fn built_in(name: &str) -> Result<Policy, PolicyError> {
     let source = built_in_source(name).ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
-    chain(source)
+    whole(&source)
 }
 
 /// The policy of this file, with all that it inherits: from files beside it, or from inside the binary.
@@ -67,7 +67,7 @@ pub fn built_in(name: &str) -> Result<Policy, PolicyError> {
 /// # Errors
 /// It cannot be read, is not a policy, or inherits from what is none.
 pub fn load(path: &Path) -> Result<Policy, PolicyError> {
-    chain(source(path)?)
+    whole(&source(path)?)
 }
 
 /// `policy` with the waivers of a file.
@@ -78,7 +78,9 @@ pub fn add_waivers(mut policy: Policy, path: &Path) -> Result<Policy, PolicyErro
     let source = source(path)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     policy.files.push(read::file(&stem, &source));
-    Ok(inherit::waive(policy, read::waivers(&source)?)?)
+    policy.waivers.extend(read::waivers(&source)?);
+    inherit::waived_once(&policy)?;
+    Ok(policy)
 }
 
 fn source(path: &Path) -> Result<Arc<Source>, PolicyError> {
@@ -94,31 +96,27 @@ fn built_in_source(name: &str) -> Option<Arc<Source>> {
     Some(Source::new(shown, file.contents_utf8()?))
 }
 
-/// Reads a policy, the one that it inherits from, and so on; then joins them from the last one on.
-fn chain(first: Arc<Source>) -> Result<Policy, PolicyError> {
-    let mut policies: Vec<Policy> = Vec::new();
-    let mut next = Some(first);
-    while let Some(source) = next {
-        let policy = read::policy(&source)?;
-        one_of_each_name(&policies, &policy)?;
-        let parent = policy.inherits.as_ref();
-        next = parent
-            .map(|name| parent_source(&source, name))
-            .transpose()?;
-        policies.push(policy);
-    }
-    let mut joined = policies.pop();
-    while let Some(policy) = policies.pop() {
-        joined = Some(match joined {
-            Some(parent) => inherit::inherit(policy, parent)?,
-            None => policy,
-        });
-    }
-    joined.ok_or_else(|| PolicyError::Unknown(String::new()))
+/// Reads a policy and all that it inherits.
+fn whole(source: &Arc<Source>) -> Result<Policy, PolicyError> {
+    let policy = joined(source, &[])?;
+    inherit::waived_once(&policy)?;
+    Ok(policy)
+}
+
+/// `heirs` are the policies that inherit from this one, the first one first.
+fn joined(source: &Arc<Source>, heirs: &[&Policy]) -> Result<Policy, PolicyError> {
+    let policy = read::policy(source)?;
+    one_of_each_name(heirs, &policy)?;
+    let Some(name) = &policy.inherits else {
+        return Ok(policy);
+    };
+    let parent = parent_source(source, name)?;
+    let parent = joined(&parent, &[heirs, &[&policy]].concat())?;
+    Ok(inherit::inherit(policy, parent))
 }
 
 /// A name that comes again is a circle, or two files of one name.
-fn one_of_each_name(earlier: &[Policy], policy: &Policy) -> Result<(), SourceError> {
+fn one_of_each_name(earlier: &[&Policy], policy: &Policy) -> Result<(), SourceError> {
     let name = &policy.name.value;
     let Some(start) = earlier.iter().position(|other| other.name.value == *name) else {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::inherit::once;
 use super::{ByExperiment, Meaning, Occasion, Placed, Policy, PolicyFile, waiver};
 use crate::digest::sha256;
 use crate::measure::tolerance_pp;
@@ -55,7 +56,8 @@ pub fn policy(source: &Arc<Source>) -> Result<Policy, SourceError> {
         bands: reader.each("bands", |node| tolerance(source, node))?,
         waivers: reader.waivers()?,
     };
-    named_once(&policy)?;
+    // What a policy inherits is another file's; there the same name may come again.
+    once(policy.names(), "named")?;
     Ok(policy)
 }
 
@@ -99,22 +101,6 @@ fn name_of_file(source: &Arc<Source>, node: &Node) -> Result<Placed<String>, Sou
             .help(format!("name the file {name}.yaml")));
     }
     Ok(Placed::new(name.to_owned(), source, node))
-}
-
-/// In one file an experiment has one standing; what a policy inherits is another file's.
-fn named_once(policy: &Policy) -> Result<(), SourceError> {
-    let mut seen = BTreeMap::new();
-    for name in policy.names() {
-        if let Some(first) = seen.insert(name.value.as_str(), name) {
-            return Err(name
-                .error(format!("`{}` is named twice", name.value))
-                .help(format!(
-                    "it stands at {} already; remove one",
-                    first.place()
-                )));
-        }
-    }
-    Ok(())
 }
 
 fn tolerance(source: &Arc<Source>, node: &Node) -> Result<f64, SourceError> {
