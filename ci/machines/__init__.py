@@ -1,0 +1,1 @@
+"""Virtual machines with Debian's kernels, for ci/kernels."""
