@@ -95,7 +95,7 @@ pub struct Measurement {
     pub half_width: f64,
     /// Lowest and highest value that the spec takes, in the same unit.
     pub band: (f64, f64),
-    /// What it was computed from, thinned out to a few hundred at most.
+    /// The value as it settled: so far at each look, a few hundred at most.
     pub samples: Vec<f64>,
 }
 

@@ -337,7 +337,7 @@ fn reports_are_made_of_results_that_are_there_already() {
     assert!(
         answer(command)
             .1
-            .contains("verify_certified{policy=\"tutorial\"} 0")
+            .contains("verify_certified{policy=\"example\"} 0")
     );
 }
 

@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use verify::outcome::Outcome;
 use verify::report::Format;
-use verify::results::{self, Results};
+use verify::results::{self, Experiment, Results};
 use verify::source::Source;
 
 fn fixture(name: &str) -> PathBuf {
@@ -20,6 +21,14 @@ fn source(name: &str) -> Arc<Source> {
 
 fn read(name: &str) -> Results {
     results::parse(&source(name)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn failed(results: &Results) -> Experiment {
+    let mut failed = results
+        .experiments
+        .iter()
+        .filter(|one| one.outcome == Outcome::Fail);
+    failed.find(|one| one.waived().is_none()).unwrap().clone()
 }
 
 fn hostile(format: Format) -> String {
@@ -83,17 +92,22 @@ fn nothing_that_was_observed_is_a_workflow_command() {
     for format in [Format::Terminal, Format::Github, Format::Tap, Format::Json] {
         for line in without_colours(&hostile(format)).lines() {
             let line = line.trim_start();
-            let own = format == Format::Github && line.starts_with("::error ");
+            let own = format == Format::Github
+                && (line.starts_with("::error ") || line.starts_with("::warning "));
             let command = line.starts_with("::") || line.starts_with("##[");
             assert!(own || !command, "{format}: {line}");
         }
     }
-    assert_eq!(hostile(Format::Github).lines().count(), 3);
+    let text = hostile(Format::Github);
+    let errors = text.lines().filter(|line| line.starts_with("::error "));
+    assert_eq!(errors.count(), 3, "one that failed and two that are broken");
 }
 
 #[test]
 fn an_annotation_has_no_more_properties_than_its_own() {
-    for line in hostile(Format::Github).lines() {
+    let text = hostile(Format::Github);
+    let errors = text.lines().filter(|line| line.starts_with("::error "));
+    for line in errors {
         let properties = line
             .strip_prefix("::error ")
             .unwrap()
@@ -114,8 +128,8 @@ fn an_annotation_has_no_more_properties_than_its_own() {
 #[test]
 fn github_shows_ten_errors_so_the_last_counts_the_rest() {
     let mut results = read("failing.json");
-    let failed = results.experiments[2].clone();
-    results.experiments = vec![failed; 12];
+    results.experiments = vec![failed(&results); 12];
+    results.notes.clear();
     let text = Format::Github.render(&results).unwrap();
     assert_eq!(text.lines().count(), 10);
     assert!(
@@ -131,9 +145,9 @@ fn github_shows_ten_errors_so_the_last_counts_the_rest() {
 #[test]
 fn a_summary_stays_below_githubs_limit_and_keeps_its_table() {
     let mut results = read("failing.json");
-    let failed = &mut results.experiments[2];
+    let mut failed = failed(&results);
     failed.reason.as_mut().unwrap().text = "x".repeat(400_000);
-    results.experiments = vec![failed.clone(); 5];
+    results.experiments = vec![failed; 5];
     let text = Format::Summary.render(&results).unwrap();
     assert!(text.len() < 1 << 20, "{}", text.len());
     assert_eq!(text.matches("| ❌ fail |").count(), 5);
@@ -146,9 +160,9 @@ fn junit_says_of_each_experiment_what_became_of_it() {
     let text = Format::Junit.render(&read("failing.json")).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     let found = (report.tests, report.failures, report.errors, report.skipped);
-    assert_eq!(found, (5, 1, 2, 1));
+    assert_eq!(found, (7, 1, 2, 3), "the one that is waived is skipped");
     let hostile = quick_junit::Report::deserialize_from_str(&hostile(Format::Junit)).unwrap();
-    assert_eq!(hostile.test_suites[0].test_cases.len(), 5);
+    assert_eq!(hostile.test_suites[0].test_cases.len(), 7);
 }
 
 #[test]
@@ -157,7 +171,7 @@ fn no_observed_line_is_a_test_point() {
     let points = text
         .lines()
         .filter(|line| line.starts_with("ok ") || line.starts_with("not ok "));
-    assert_eq!(points.count(), 5);
+    assert_eq!(points.count(), 7);
     assert_eq!(
         text.lines().filter(|line| line.starts_with("1..")).count(),
         1
@@ -165,8 +179,8 @@ fn no_observed_line_is_a_test_point() {
     let points = text.lines().filter(|line| !line.starts_with(' '));
     let directives = points.filter(|line| line.contains(" # ")).count();
     assert_eq!(
-        directives, 1,
-        "only that of the experiment that was skipped"
+        directives, 3,
+        "two that were skipped and one that is waived"
     );
 }
 
@@ -218,6 +232,10 @@ fn a_statement_vouches_for_nothing_that_was_not_shown() {
         failing["predicate"]["passedTests"],
         serde_json::json!(["cgroup-v1-cpu-shares"])
     );
+    assert_eq!(
+        failing["predicate"]["warnedTests"],
+        serde_json::json!(["chroot"])
+    );
     let all = failing.to_string();
     assert!(
         !all.contains("\"pid-namespace\""),
@@ -227,4 +245,34 @@ fn a_statement_vouches_for_nothing_that_was_not_shown() {
     undecided.verdict = verify::verdict::Verdict::Undecided;
     let text = Format::InToto.render(&undecided).unwrap();
     assert!(text.contains("\"result\": \"FAILED\""), "{text}");
+}
+
+#[test]
+fn a_page_holds_no_script_and_leads_nowhere_else() {
+    let page = hostile(Format::Html);
+    for markup in [
+        "<script", "<img", "<link", "<iframe", "url(", "@import", "src=\"",
+    ] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+    for target in page.split(" href=\"").skip(1) {
+        assert!(target.starts_with("#experiment-"), "{}", &target[..40]);
+    }
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'"));
+}
+
+#[test]
+fn a_page_has_the_verdict_first_and_every_experiment() {
+    for name in ["certified.json", "failing.json"] {
+        let results = read(name);
+        let page = Format::Html.render(&results).unwrap();
+        let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}"));
+        assert!(at("<h1>") < at("What to do") && at("What to do") < at("id=\"experiment-"));
+        for experiment in &results.experiments {
+            at(&format!("id=\"experiment-{}\"", experiment.id));
+        }
+        at("inside the band from 47.0 to 53.0 %");
+        at("Overlay: merge shows the layers container, image2, image1");
+        at("A veth pair: host (1.2.3.4/24) in the host's side and guest (1.2.3.5/24) in guestnet");
+    }
 }

@@ -73,7 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "compare", "digest", "host", "outcome", "results", "source", "verdict",
+            "compare", "digest", "host", "outcome", "policy", "results", "source", "verdict",
         ],
     ),
     (

@@ -8,13 +8,15 @@ use super::text::{number_of, one_line, why};
 use crate::outcome::Outcome;
 use crate::results::{Experiment, Results};
 
-/// GitHub shows as many errors of a step and no more.
+/// GitHub shows as many errors of a step, and as many warnings, and no more.
 const SHOWN: usize = 10;
 
-/// The report: an error for each experiment that failed or is broken.
+/// The report: an error for each experiment that failed or is broken, unless it is waived.
 #[must_use]
 pub fn render(results: &Results) -> String {
-    let bad = |one: &&Experiment| matches!(one.outcome, Outcome::Fail | Outcome::Broken);
+    let bad = |one: &&Experiment| {
+        matches!(one.outcome, Outcome::Fail | Outcome::Broken) && one.waived().is_none()
+    };
     let bad: Vec<_> = results.experiments.iter().filter(bad).collect();
     let shown = if bad.len() > SHOWN { SHOWN - 1 } else { SHOWN };
     let mut text: String = bad.iter().take(shown).copied().map(annotation).collect();
@@ -22,6 +24,13 @@ pub fn render(results: &Results) -> String {
         let more = number_of(more, "more experiment");
         let _ = writeln!(text, "::error title=verify::{more} did not pass");
     }
+    text.extend(
+        results
+            .notes
+            .iter()
+            .take(SHOWN)
+            .map(|note| format!("::warning title=verify::{}\n", data(&one_line(note)))),
+    );
     text
 }
 

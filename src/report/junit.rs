@@ -55,6 +55,7 @@ fn test_case(experiment: &Experiment, class: &str) -> TestCase {
 
 fn status(experiment: &Experiment) -> TestCaseStatus {
     let mut status = match experiment.outcome {
+        _ if experiment.waived().is_some() => TestCaseStatus::skipped(),
         Outcome::Pass => return TestCaseStatus::success(),
         Outcome::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Outcome::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),

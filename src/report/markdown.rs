@@ -49,9 +49,14 @@ fn head(results: &Results) -> String {
         results.host.cgroups.layout(),
     );
     for leftover in &results.leftovers {
-        let _ = write!(text, "\n- left behind: {}\n", escaped(leftover));
+        let _ = write!(text, "\n- **Left behind:** {}", escaped(leftover));
     }
-    text.push_str("\n| outcome | experiment | what it shows |\n| --- | --- | --- |\n");
+    for (label, sentences) in [("Why", &results.reasons), ("Note", &results.notes)] {
+        for sentence in sentences {
+            let _ = write!(text, "\n- **{label}:** {}", escaped(sentence));
+        }
+    }
+    text.push_str("\n\n| outcome | experiment | what it shows |\n| --- | --- | --- |\n");
     text.extend(results.experiments.iter().map(row));
     text
 }
@@ -63,8 +68,13 @@ fn row(experiment: &Experiment) -> String {
         Outcome::Skip => "⏭️ skip",
         Outcome::Broken => "⚠️ broken",
     };
+    let waived = if experiment.waived().is_some() {
+        ", waived"
+    } else {
+        ""
+    };
     let (id, title) = (escaped(&experiment.id), escaped(&experiment.title));
-    format!("| {outcome} | {id} | {title} |\n")
+    format!("| {outcome}{waived} | {id} | {title} |\n")
 }
 
 /// Why an experiment did not pass; `None` if it did.

@@ -1,6 +1,7 @@
 //! What a run has found, for people and machines. One file a format: results in, text out.
 
 mod github;
+mod html;
 mod in_toto;
 mod junit;
 pub mod live;
@@ -33,6 +34,8 @@ pub enum Format {
     Summary,
     /// Markdown.
     Markdown,
+    /// One HTML page.
+    Html,
     /// Metrics for node_exporter's textfile collector.
     Prometheus,
     /// An in-toto statement.
@@ -41,7 +44,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Json,
         Self::Terminal,
         Self::Junit,
@@ -49,6 +52,7 @@ impl Format {
         Self::Github,
         Self::Summary,
         Self::Markdown,
+        Self::Html,
         Self::Prometheus,
         Self::InToto,
     ];
@@ -64,6 +68,7 @@ impl Format {
             Self::Github => "github",
             Self::Summary => "summary",
             Self::Markdown => "markdown",
+            Self::Html => "html",
             Self::Prometheus => "prometheus",
             Self::InToto => "in-toto",
         }
@@ -82,6 +87,7 @@ impl Format {
             Self::Github => github::render(results),
             Self::Summary => markdown::summary(results),
             Self::Markdown => markdown::render(results),
+            Self::Html => html::render(results),
             Self::Prometheus => prometheus::render(results),
             Self::InToto => in_toto::render(results)?,
         })

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use super::text::printable;
 use crate::results::Results;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, WaiverReport};
 
 /// The report.
 #[must_use]
@@ -39,6 +39,12 @@ pub fn render(results: &Results) -> String {
     );
     gauge(
         &mut text,
+        "verify_waiver_expiry_timestamp_seconds",
+        "When the last day of a waiver is over, in seconds since the epoch.",
+        experiments().filter_map(|(id, one)| Some((id, expiry(one.waiver.as_ref()?)?))),
+    );
+    gauge(
+        &mut text,
         "verify_run_completed_timestamp_seconds",
         "When the run ended, in seconds since the epoch.",
         [(String::new(), results.finished.timestamp())],
@@ -50,6 +56,12 @@ pub fn render(results: &Results) -> String {
         [(label("version", &results.verify.version), 1)],
     );
     text
+}
+
+/// A waiver holds to the end of its last day in UTC.
+fn expiry(waiver: &WaiverReport) -> Option<i64> {
+    let end = waiver.last_day.succ_opt()?.and_hms_opt(0, 0, 0)?;
+    Some(end.and_utc().timestamp())
 }
 
 /// A metric with its samples, each with its labels.

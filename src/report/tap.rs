@@ -26,7 +26,14 @@ fn test_point(number: usize, experiment: &Experiment) -> String {
             format!("ok {number} - {name} # SKIP {reason}\n")
         }
         Outcome::Fail | Outcome::Broken => {
-            format!("not ok {number} - {name}\n{}", diagnostics(experiment))
+            let waiver = experiment
+                .waived()
+                .map(|waiver| waiver.sentence(&experiment.id));
+            let todo = waiver.map_or(String::new(), |why| format!(" # TODO {}", escaped(&why)));
+            format!(
+                "not ok {number} - {name}{todo}\n{}",
+                diagnostics(experiment)
+            )
         }
     }
 }

@@ -49,6 +49,8 @@ pub fn experiment(experiment: &Experiment) -> String {
         Outcome::Skip => ("skip", YELLOW),
         Outcome::Broken => ("BROKEN", RED),
     };
+    // What does not count is not in the colour of what does.
+    let style = experiment.waived().map_or(style, |_| YELLOW);
     let duration = match experiment.outcome {
         Outcome::Skip => String::new(),
         _ => format!("{:.0} ms", experiment.duration().as_secs_f64() * 1000.0),
@@ -70,6 +72,9 @@ fn why(experiment: &Experiment) -> Option<String> {
     let mut text = format!("{place}{}\n", printable(&reason.text));
     for (label, fact) in reason.explanation() {
         let _ = writeln!(text, "{BOLD}{label}{BOLD:#} {}", printable(fact));
+    }
+    if let Some(waiver) = &experiment.waiver {
+        let _ = writeln!(text, "{}", printable(&waiver.sentence(&experiment.id)));
     }
     if let Some(diff) = &experiment.diff {
         text.push_str(&diff.coloured());
@@ -104,6 +109,14 @@ pub fn closing(results: &Results) -> String {
             text,
             "{sessions} to be reviewed: `verify review` or `cargo insta review`\n"
         );
+    }
+    let reasons = results.reasons.iter().map(|reason| ("why:", RED, reason));
+    let notes = results.notes.iter().map(|note| ("note:", BOLD, note));
+    for (label, style, sentence) in reasons.chain(notes) {
+        let _ = writeln!(text, "{style}{label:6}{style:#} {}", one_line(sentence));
+    }
+    if !results.reasons.is_empty() || !results.notes.is_empty() {
+        text.push('\n');
     }
     let style = match results.verdict {
         Verdict::Certified => GREEN.bold(),

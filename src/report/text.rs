@@ -57,7 +57,7 @@ pub fn json(value: &impl Serialize) -> io::Result<String> {
     Ok(text + "\n")
 }
 
-/// Why an experiment did not pass, for people: the reason, what is known of its cause, and the diff. Empty if it passed.
+/// Why an experiment did not pass, for people: the reason, what is known of its cause, its waiver, and the diff.
 #[must_use]
 pub fn why(experiment: &Experiment) -> String {
     let mut text = String::new();
@@ -66,6 +66,9 @@ pub fn why(experiment: &Experiment) -> String {
         for (label, fact) in reason.explanation() {
             let _ = writeln!(text, "{label} {}", printable(fact));
         }
+    }
+    if let Some(waiver) = &experiment.waiver {
+        let _ = writeln!(text, "{}", printable(&waiver.sentence(&experiment.id)));
     }
     if let Some(diff) = &experiment.diff {
         let _ = write!(text, "\n{}", diff.plain());

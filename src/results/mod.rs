@@ -170,6 +170,12 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// The waiver that takes it out of the count.
+    #[must_use]
+    pub fn waived(&self) -> Option<&WaiverReport> {
+        self.waiver.as_ref().filter(|waiver| waiver.holds())
+    }
+
     /// From the worker's start to its end.
     #[must_use]
     pub fn duration(&self) -> Duration {
@@ -239,7 +245,9 @@ pub struct Step {
     pub depth: usize,
     /// The line as in a terminal: `mkdir container work`.
     pub text: String,
-    /// How long it took, with everything inside it, in microseconds.
+    /// Whether it ended at all.
+    pub ended: bool,
+    /// How long it took, with everything inside it, in microseconds; 0 if it did not end.
     pub duration_us: u64,
     /// What it failed with: an errno, a signal, or `exit N`.
     pub errno: Option<String>,

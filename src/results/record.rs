@@ -80,6 +80,7 @@ fn step(record: &StepRecord, printed: &Printed) -> Step {
         line: record.line,
         depth: record.depth,
         text: record.text.clone(),
+        ended: record.ended,
         duration_us: record.duration_us,
         errno: record
             .failure

@@ -119,7 +119,12 @@ impl Top {
     fn measurement(&self, measured: &Measured) -> Option<Measurement> {
         let estimate = measured.estimate.as_ref()?;
         let (share, tolerance) = (100.0 * self.band.share(), self.band.tolerance_pp());
-        let samples = measured.samples.iter().skip(1);
+        let first = measured.samples.first()?;
+        let samples = measured
+            .samples
+            .iter()
+            .skip(1)
+            .map(|sample| sample.since(first));
         Some(Measurement {
             name: format!("CPU share of {} beside {}", self.first, self.second),
             value: 100.0 * estimate.share,
@@ -127,7 +132,7 @@ impl Top {
             half_width: 100.0 * estimate.half_width,
             band: (share - tolerance, share + tolerance),
             samples: samples
-                .map(|sample| percent(sample.a_ns, sample.pair_ns()))
+                .map(|passed| percent(passed.a_ns, passed.pair_ns()))
                 .collect(),
         })
     }
