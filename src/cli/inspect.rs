@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::select::Selection;
 use super::{Stop, print_json};
-use crate::host::{Host, Privilege};
+use crate::host::{Host, Level};
 use crate::pipeline;
 use crate::recording::{End, Recording};
 use crate::verbs::VERBS;
@@ -143,6 +143,15 @@ fn ready(recording: &Recording) -> (&'static str, String) {
     }
 }
 
+fn passed_on(level: &Level) -> String {
+    let names = |names: &[String]| match names {
+        [] => "none".to_owned(),
+        names => names.join(" "),
+    };
+    let (has, passes_on) = (names(&level.controllers), names(&level.passes_on));
+    format!("controllers: {has}; passed on: {passes_on}")
+}
+
 /// Shows the facts of this host.
 ///
 /// # Errors
@@ -157,9 +166,9 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
         let _ = writeln!(text, "{name:12}{value}");
     };
     fact("kernel", &format!("Linux {} {}", host.kernel, host.machine));
-    let place = match host.privilege {
-        Privilege::User(_) => ", in user namespaces",
-        _ => "",
+    let place = match host.privilege.takes_user_namespace() {
+        true => ", in user namespaces",
+        false => "",
     };
     fact("privilege", &format!("{}{place}", host.privilege));
     fact("cpus", &host.cpus.to_string());
@@ -167,12 +176,19 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
     for (controller, group) in &host.cgroups.v1 {
         fact("", &format!("v1 {controller} at {}", group.display()));
     }
-    if let Some(group) = &host.cgroups.v2 {
-        let controllers = match host.cgroups.v2_controllers.join(" ") {
-            none if none.is_empty() => "without controllers".to_owned(),
-            some => format!("with {some}"),
-        };
-        fact("", &format!("v2 at {}, {controllers}", group.display()));
+    for level in host.cgroups.v2.iter().flat_map(|unified| &unified.lineage) {
+        fact(
+            "",
+            &format!("v2 at {}, {}", level.path.display(), passed_on(level)),
+        );
+    }
+    if host
+        .cgroups
+        .v2
+        .as_ref()
+        .is_some_and(|unified| unified.delegated)
+    {
+        fact("", "the first of these is delegated to this process");
     }
     print(&text)
 }

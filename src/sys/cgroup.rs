@@ -21,6 +21,9 @@ pub const V1_CONTROLLERS: [&str; 14] = [
     "rdma",
 ];
 
+/// Files of every group of cgroup v2 but the root that not every kernel has, `cgroup.kill` since Linux 5.14.
+pub const V2_FILES: [&str; 2] = ["cgroup.freeze", "cgroup.kill"];
+
 /// The controllers of cgroup v2.
 pub const V2_CONTROLLERS: [&str; 8] = [
     "cpu", "cpuset", "hugetlb", "io", "memory", "misc", "pids", "rdma",

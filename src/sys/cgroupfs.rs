@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use super::beneath::errno_of;
 use super::poll::{readable, ready};
 use super::process::{pidfd_open, signal};
+use super::xattr;
 
 /// How long to wait for a group without processes that the kernel does not let go yet.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
@@ -35,6 +36,29 @@ pub fn groups_below(group: &Path) -> Result<Vec<PathBuf>, Errno> {
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(groups.map(|entry| entry.path()).collect())
+}
+
+/// The controllers that a group's `cgroup.controllers` or `cgroup.subtree_control` names; none where it cannot be read.
+#[must_use]
+pub fn controllers(group: &Path, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(group.join(file)).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether the manager of the hierarchy says that this group was handed over to whoever runs in it. systemd marks such
+/// groups with an extended attribute; see "Delegation" in its CGROUP_DELEGATION.md.
+#[must_use]
+pub fn is_delegated(group: &Path) -> bool {
+    let names = ["user.delegate", "trusted.delegate"];
+    names
+        .iter()
+        .any(|name| xattr::read(group, name).is_ok_and(|value| value == b"1"))
+}
+
+/// Whether this process is the only one in a group.
+#[must_use]
+pub fn is_alone_in(group: &Path) -> bool {
+    processes(group) == [nix::unistd::getpid()]
 }
 
 /// Removes a group and those below it, and kills what is still in them.
@@ -117,7 +141,8 @@ fn processes(group: &Path) -> Vec<Pid> {
         .collect()
 }
 
-fn write_existing(path: &Path, text: &str) -> bool {
+/// Writes to a file of a group, if there is one; gives whether the kernel took it.
+pub fn write_existing(path: &Path, text: &str) -> bool {
     let file = fs::OpenOptions::new().write(true).open(path);
     file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
         .is_ok()
@@ -128,7 +153,9 @@ fn wait_empty(group: &Path, dying: &[OwnedFd], deadline: Instant) {
     let pause = deadline.min(Instant::now() + BUSY_PAUSE);
     let events = File::open(group.join("cgroup.events"));
     match events {
-        Ok(events) if is_populated(&events) => wait_unpopulated(&events, deadline),
+        Ok(events) if !says(&events, UNPOPULATED) => {
+            let _ = wait_for_event(&events, UNPOPULATED, deadline);
+        }
         Err(_) if !dying.is_empty() => {
             for pidfd in dying {
                 let _ = readable(pidfd.as_fd(), deadline);
@@ -139,20 +166,44 @@ fn wait_empty(group: &Path, dying: &[OwnedFd], deadline: Instant) {
     }
 }
 
+/// Waits until a group's `cgroup.events` has a line; false when `deadline` came first.
+///
 /// The file's poll(2) reports `POLLPRI` for each change since it was last read.
-fn wait_unpopulated(events: &File, deadline: Instant) {
-    while is_populated(events) && Instant::now() < deadline {
-        let _ = ready(
-            &mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)],
-            deadline,
-        );
+///
+/// # Errors
+/// Those of poll(2).
+pub fn wait_for_event(events: &File, line: &str, deadline: Instant) -> Result<bool, Errno> {
+    while !says(events, line) {
+        let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        if !ready(&mut changed, deadline)? {
+            return Ok(says(events, line));
+        }
     }
+    Ok(true)
 }
 
-fn is_populated(events: &File) -> bool {
+/// Waits until a group of cgroup v1 is frozen, or thawed; false when `deadline` came first. Nothing tells of it:
+/// "freezer.state" has to be read, which also is what makes the kernel look (freezer-subsystem.rst).
+///
+/// # Errors
+/// Those of poll(2).
+pub fn wait_for_state(file: &File, state: &str, deadline: Instant) -> Result<bool, Errno> {
+    while !says(file, state) {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        ready(&mut [], Instant::now() + BUSY_PAUSE)?;
+    }
+    Ok(true)
+}
+
+const UNPOPULATED: &str = "populated 0";
+
+fn says(file: &File, line: &str) -> bool {
     let mut text = [0; 128];
-    let length = events.read_at(&mut text, 0).unwrap_or(0);
-    String::from_utf8_lossy(&text[..length]).contains("populated 1")
+    let length = file.read_at(&mut text, 0).unwrap_or(0);
+    let text = String::from_utf8_lossy(&text[..length]);
+    text.lines().any(|one| one == line)
 }
 
 #[cfg(test)]

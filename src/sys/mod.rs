@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cpu;
 pub mod elf;
 pub mod icmp;
+pub mod idmap;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;
@@ -18,6 +19,7 @@ pub mod sched;
 pub mod spawn;
 #[cfg(test)]
 mod test_namespaces;
+pub mod xattr;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -112,6 +113,17 @@ impl FromStr for Kind {
 #[must_use]
 pub fn flags(kinds: &[Kind]) -> CloneFlags {
     kinds.iter().map(|kind| kind.flag()).collect()
+}
+
+/// `PROC_USER_INIT_INO` in the kernel's include/linux/proc_ns.h: the initial user namespace has this number everywhere.
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// Whether this process is in the initial user namespace. Where /proc does not say it, the answer is yes: what is not
+/// allowed shows when it is done.
+#[must_use]
+pub fn is_in_initial_user_namespace() -> bool {
+    let namespace = std::fs::metadata("/proc/self/ns/user");
+    namespace.map_or(true, |file| file.ino() == INITIAL_USER_NAMESPACE)
 }
 
 /// Sets the NIS domain name of this UTS namespace.

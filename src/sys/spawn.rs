@@ -6,13 +6,16 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Pid, Uid, pipe2};
+
+use super::idmap::{MapError, SubordinateIds};
 
 /// The descriptor that the first of [`Program::files`] gets; the others follow.
 pub const FIRST_FILE: i32 = 3;
@@ -25,6 +28,8 @@ pub struct Program<'a> {
     pub files: Vec<BorrowedFd<'a>>,
     /// The namespaces to make for it.
     pub namespaces: CloneFlags,
+    /// The ids of its user namespace beside the caller's own, if it gets one.
+    pub subordinate_ids: Option<SubordinateIds>,
 }
 
 /// A started program.
@@ -36,6 +41,21 @@ pub struct Spawned {
     stage: OwnedFd,
 }
 
+/// Why no program was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SpawnFailure {
+    /// A call failed.
+    Call(SpawnError),
+    /// The ids of its user namespace could not be mapped.
+    Map(MapError),
+}
+
+impl From<SpawnError> for SpawnFailure {
+    fn from(error: SpawnError) -> Self {
+        Self::Call(error)
+    }
+}
+
 /// A call between clone3 and execve that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpawnError {
@@ -45,13 +65,14 @@ pub struct SpawnError {
     pub errno: Errno,
 }
 
-const STAGES: [&str; 6] = [
+const STAGES: [&str; 7] = [
     "write setgroups",
     "write uid_map",
     "write gid_map",
     "dup",
     "prctl",
     "execveat this program",
+    "wait for the maps",
 ];
 
 impl Spawned {
@@ -70,16 +91,19 @@ impl Spawned {
 
 /// Starts this program again.
 ///
-/// With `CLONE_NEWUSER` among the namespaces the caller's user and group become root inside, the only ones there.
+/// With `CLONE_NEWUSER` among the namespaces the caller's user and group become root inside, the only ones there but for
+/// subordinate ids.
 ///
 /// # Errors
+/// Those of [`SubordinateIds::map`].
 /// Those of clone3(2): `EPERM` without the capability, `ENOSPC` at a limit of `user.max_*_namespaces`, `ENOSYS`
 /// behind a seccomp filter.
-pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnError> {
+pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnFailure> {
     let fail = |call| move |errno| SpawnError { call, errno };
     let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
     let this_program = open_this_program(OFlag::O_PATH).map_err(fail("open this program"))?;
-    let plan = ChildPlan::new(program, &report, &this_program);
+    let (mapped, map) = pipe2(OFlag::O_CLOEXEC).map_err(fail("pipe2"))?;
+    let plan = ChildPlan::new(program, &report, &this_program, (&mapped, &map));
     let mut pidfd: i32 = -1;
     let flags = program.namespaces.bits() | libc::CLONE_PIDFD;
     // SAFETY: zero is valid for every field of clone_args.
@@ -98,13 +122,37 @@ pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnError> {
     };
     match Errno::result(result).map_err(fail("clone3"))? {
         0 => plan.run(),
-        pid => Ok(Spawned {
-            pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)),
-            // SAFETY: clone3 has put a new descriptor there, which nobody else owns.
-            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-            stage,
-        }),
+        pid => {
+            let spawned = Spawned {
+                pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)),
+                // SAFETY: clone3 has put a new descriptor there, which nobody else owns.
+                pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+                stage,
+            };
+            if let Some(ids) = &program.subordinate_ids {
+                give_ids(&spawned, ids, &map)?;
+            }
+            Ok(spawned)
+        }
     }
+}
+
+/// Has the ids mapped, for which the child waits. A child that waits in vain is ended.
+fn give_ids(child: &Spawned, ids: &SubordinateIds, map: &OwnedFd) -> Result<(), SpawnFailure> {
+    let given = ids
+        .map(child.pid)
+        .map_err(SpawnFailure::Map)
+        .and_then(|()| {
+            let fail = |errno| SpawnError {
+                call: "write",
+                errno,
+            };
+            Ok(nix::unistd::write(map, b"m").map(drop).map_err(fail)?)
+        });
+    given.inspect_err(|_| {
+        let _ = super::process::signal(child.pidfd.as_fd(), Signal::SIGKILL);
+        let _ = super::process::wait(child.pid);
+    })
 }
 
 /// All that the child needs, made before it exists.
@@ -114,11 +162,26 @@ struct ChildPlan<'a> {
     files: Vec<i32>,
     report: i32,
     this_program: i32,
-    maps: Option<(Vec<u8>, Vec<u8>)>,
+    maps: Maps,
+}
+
+/// Where the maps of its user namespace come from.
+enum Maps {
+    /// It has none of its own.
+    None,
+    /// It writes them itself: the caller's user, the caller's group.
+    Own(Vec<u8>, Vec<u8>),
+    /// The parent has them written, and says so on this pipe: the end to read from and the other one.
+    Parents(i32, i32),
 }
 
 impl<'a> ChildPlan<'a> {
-    fn new(program: &'a Program<'_>, report: &OwnedFd, this_program: &OwnedFd) -> Self {
+    fn new(
+        program: &'a Program<'_>,
+        report: &OwnedFd,
+        this_program: &OwnedFd,
+        (mapped, map_end): (&OwnedFd, &OwnedFd),
+    ) -> Self {
         let argv = program.arguments.iter().map(|argument| argument.as_ptr());
         let user = program.namespaces.contains(CloneFlags::CLONE_NEWUSER);
         let map = |id: u32| format!("0 {id} 1").into_bytes();
@@ -128,12 +191,14 @@ impl<'a> ChildPlan<'a> {
             files: program.files.iter().map(AsRawFd::as_raw_fd).collect(),
             report: report.as_raw_fd(),
             this_program: this_program.as_raw_fd(),
-            maps: user.then(|| {
-                (
+            maps: match (user, program.subordinate_ids) {
+                (false, _) => Maps::None,
+                (true, Some(_)) => Maps::Parents(mapped.as_raw_fd(), map_end.as_raw_fd()),
+                (true, None) => Maps::Own(
                     map(Uid::effective().as_raw()),
                     map(Gid::effective().as_raw()),
-                )
-            }),
+                ),
+            },
         }
     }
 
@@ -149,7 +214,12 @@ impl<'a> ChildPlan<'a> {
 
     /// Returns the stage that failed; does not return when all goes well.
     fn execute(&mut self) -> (u8, Errno) {
-        if let Some((uid_map, gid_map)) = &self.maps {
+        if let Maps::Parents(reader, writer) = self.maps
+            && let Err(errno) = wait_for_a_byte((reader, writer))
+        {
+            return (6, errno);
+        }
+        if let Maps::Own(uid_map, gid_map) = &self.maps {
             // setgroups first: an unprivileged process may not write gid_map before (user_namespaces(7)).
             let writes: [(&CStr, &[u8]); 3] = [
                 (c"/proc/self/setgroups", b"deny"),
@@ -227,6 +297,20 @@ pub fn open_this_program(access: OFlag) -> Result<OwnedFd, Errno> {
             nix::fcntl::open(name, flags, Mode::empty())
         })
     })
+}
+
+/// The own copy of the pipe's other end is closed first, so that the death of the parent ends the wait.
+fn wait_for_a_byte((reader, writer): (i32, i32)) -> Result<(), Errno> {
+    let mut byte = 0_u8;
+    // SAFETY: the buffer is one byte long, as is said.
+    let length = unsafe {
+        libc::close(writer);
+        libc::read(reader, (&raw mut byte).cast(), 1)
+    };
+    match Errno::result(length)? {
+        1 => Ok(()),
+        _ => Err(Errno::EPIPE),
+    }
 }
 
 fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {

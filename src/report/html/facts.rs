@@ -20,9 +20,9 @@ pub fn section(results: &Results) -> Markup {
                     dt class="sub" { "v1 " (one_line(controller)) }
                     dd { code { (one_line(&group.to_string_lossy())) } }
                 }
-                @if let Some(group) = &host.cgroups.v2 {
+                @for level in host.cgroups.v2.iter().flat_map(|unified| &unified.lineage) {
                     dt class="sub" { "v2" }
-                    dd { code { (one_line(&group.to_string_lossy())) } " " (one_line(&host.cgroups.v2_controllers.join(" "))) }
+                    dd { code { (one_line(&level.path.to_string_lossy())) } " passes on: " (one_line(&level.passes_on.join(" "))) }
                 }
             }
         }
