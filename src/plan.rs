@@ -7,11 +7,12 @@ use std::time::Duration;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Host, Privilege};
+use crate::host::{Host, Parent, Unified};
 use crate::need::Need;
 use crate::recording::Failure;
 use crate::spec::{Spec, Step};
 use crate::sys::cgroup::UNIFIED;
+use crate::sys::idmap::SubordinateIds;
 use crate::sys::namespace::Kind;
 
 /// One experiment on this host. The worker receives this value and no other.
@@ -19,12 +20,16 @@ use crate::sys::namespace::Kind;
 pub struct Assignment {
     /// The experiment's name.
     pub experiment: String,
-    /// The namespaces that its worker lives in.
+    /// The namespaces that its worker is born in. It makes its cgroup namespace itself, from within its own group.
     pub namespaces: Vec<Kind>,
     /// What is still to be tried by the worker before its first step.
     pub needs: Vec<Need>,
+    /// The ids that its user namespace has beside the caller's own, where it needs them.
+    pub subordinate_ids: Option<SubordinateIds>,
     /// For each controller that it needs the group below which its own is made; [`UNIFIED`] for cgroup v2.
     pub cgroups: BTreeMap<String, PathBuf>,
+    /// The controllers that the caller's own group of cgroup v2 must pass on, once the caller has left it; mostly none.
+    pub vacate: Vec<String>,
     /// Whether it measures CPU time, so that no other one may at the same time.
     pub measures_cpu: bool,
     /// How long it may take.
@@ -57,20 +62,35 @@ pub enum Planned {
 pub fn plan(spec: &Spec, host: &Host) -> Planned {
     let mut cgroups = BTreeMap::new();
     for need in &spec.needs {
-        match group_for(need, host) {
-            Some(Ok((name, group))) => drop(cgroups.insert(name, group)),
-            Some(Err(failure)) => {
-                let need = need.clone();
-                return Planned::Unmet(Unmet { need, failure });
+        if let Need::CgroupV1(controller) = need {
+            match host.cgroups.v1.get(controller) {
+                Some(group) => drop(cgroups.insert(controller.clone(), group.clone())),
+                None => return unmet(need, no_controller(controller, "v1", host)),
             }
-            None => {}
         }
+    }
+    let vacate = match unified_parent(spec, host) {
+        Ok(None) => Vec::new(),
+        Ok(Some((parent, controllers))) => {
+            cgroups.insert(UNIFIED.to_owned(), parent.path);
+            Some(controllers)
+                .filter(|_| parent.vacate)
+                .unwrap_or_default()
+        }
+        Err((need, failure)) => return unmet(need, failure),
+    };
+    let wants_ids = spec.needs.contains(&Need::SubordinateIds);
+    let wants_ids = wants_ids && host.privilege.takes_user_namespace();
+    if wants_ids && host.subordinate_ids.is_none() {
+        return unmet(&Need::SubordinateIds, no_subordinate_ids());
     }
     Planned::Perform(Assignment {
         experiment: spec.experiment.clone(),
         namespaces: namespaces(host),
         needs: spec.needs.clone(),
+        subordinate_ids: host.subordinate_ids.filter(|_| wants_ids),
         cgroups,
+        vacate,
         measures_cpu: spec
             .all_steps()
             .iter()
@@ -80,41 +100,84 @@ pub fn plan(spec: &Spec, host: &Host) -> Planned {
     })
 }
 
-fn group_for(need: &Need, host: &Host) -> Option<Result<(String, PathBuf), Failure>> {
-    let missing = |controller: &str, version: &str| {
-        let layout = host.cgroups.layout();
-        let message = format!("no {controller} controller in cgroup {version} (layout: {layout})");
-        Failure {
-            message,
-            ..Failure::errno("find", controller, Errno::ENOENT)
-        }
-    };
-    match need {
-        Need::CgroupV1(controller) => {
-            let group = host.cgroups.v1.get(controller).cloned();
-            let named = group.map(|group| (controller.clone(), group));
-            Some(named.ok_or_else(|| missing(controller, "v1")))
-        }
-        Need::CgroupV2(controller) => {
-            let has = host.cgroups.v2_controllers.contains(controller);
-            let group = host.cgroups.v2.clone().filter(|_| has);
-            let named = group.map(|group| (UNIFIED.to_owned(), group));
-            Some(named.ok_or_else(|| missing(controller, "v2")))
-        }
+fn unmet(need: &Need, failure: Failure) -> Planned {
+    let need = need.clone();
+    Planned::Unmet(Unmet { need, failure })
+}
+
+/// Where the experiment's group of cgroup v2 is made, if it needs one, and the controllers that it needs there.
+type UnifiedParent<'s> = Result<Option<(Parent, Vec<String>)>, (&'s Need, Failure)>;
+
+fn unified_parent<'s>(spec: &'s Spec, host: &Host) -> UnifiedParent<'s> {
+    let controller = |need: &Need| match need {
+        Need::CgroupV2Controller(name) => Some(name.clone()),
         _ => None,
+    };
+    let Some(first) = spec.needs.iter().find(|need| need.is_unified()) else {
+        return Ok(None);
+    };
+    let Some(unified) = &host.cgroups.v2 else {
+        return Err((first, no_hierarchy(host)));
+    };
+    let controllers: Vec<_> = spec.needs.iter().filter_map(controller).collect();
+    match unified.parent_for(&controllers) {
+        Some(parent) => Ok(Some((parent, controllers))),
+        None => Err((first, not_passed_on(&controllers, unified, host))),
+    }
+}
+
+fn no_subordinate_ids() -> Failure {
+    Failure {
+        message: "/etc/subuid and /etc/subgid give this user no ids: usermod --add-subuids 100000-165535 \
+                  --add-subgids 100000-165535 USER"
+            .to_owned(),
+        ..Failure::errno("find", "subordinate ids", Errno::ENOENT)
+    }
+}
+
+fn no_controller(controller: &str, version: &str, host: &Host) -> Failure {
+    let layout = host.cgroups.layout();
+    let message = format!("no {controller} controller in cgroup {version} (layout: {layout})");
+    Failure {
+        message,
+        ..Failure::errno("find", controller, Errno::ENOENT)
+    }
+}
+
+fn no_hierarchy(host: &Host) -> Failure {
+    let layout = host.cgroups.layout();
+    Failure {
+        message: format!("cgroup v2 is not mounted (layout: {layout})"),
+        ..Failure::errno("find", "cgroup2", Errno::ENOENT)
+    }
+}
+
+/// A controller that the hierarchy has but does not pass on is a matter of delegation, not of the kernel.
+fn not_passed_on(controllers: &[String], unified: &Unified, host: &Host) -> Failure {
+    let top = unified.lineage.last();
+    let known = top.map_or_else(Vec::new, |top| top.controllers.clone());
+    if let Some(absent) = controllers.iter().find(|name| !known.contains(name)) {
+        return no_controller(absent, "v2", host);
+    }
+    let wanted = controllers.join(" ");
+    let own = unified
+        .lineage
+        .first()
+        .map(|own| own.path.display().to_string());
+    let own = own.unwrap_or_default();
+    let message = format!(
+        "no group above {own} passes on {wanted} (cgroup.subtree_control). Under systemd run it in a delegated scope: \
+         systemd-run --scope -p Delegate=yes verify …"
+    );
+    Failure {
+        message,
+        ..Failure::errno("find", wanted, Errno::ENOENT)
     }
 }
 
 fn namespaces(host: &Host) -> Vec<Kind> {
-    let mut kinds = vec![
-        Kind::Mount,
-        Kind::Network,
-        Kind::Uts,
-        Kind::Ipc,
-        Kind::Pid,
-        Kind::Cgroup,
-    ];
-    if matches!(host.privilege, Privilege::User(_)) {
+    let mut kinds = vec![Kind::Mount, Kind::Network, Kind::Uts, Kind::Ipc, Kind::Pid];
+    if host.privilege.takes_user_namespace() {
         kinds.push(Kind::User);
     }
     kinds
@@ -123,7 +186,7 @@ fn namespaces(host: &Host) -> Vec<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Cgroups;
+    use crate::host::{Cgroups, Level, Privilege};
     use crate::source::Source;
 
     fn host(privilege: Privilege) -> Host {
@@ -131,12 +194,24 @@ mod tests {
             kernel: "6.1.0".to_owned(),
             machine: "x86_64".to_owned(),
             privilege,
+            subordinate_ids: None,
             cpus: 2,
             cgroups: Cgroups {
                 v1: BTreeMap::from([("cpu".to_owned(), PathBuf::from("/sys/fs/cgroup/cpu"))]),
-                v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
-                v2_controllers: Vec::new(),
+                v2: Some(unified(&["hugetlb"], &[])),
             },
+        }
+    }
+
+    fn unified(controllers: &[&str], passes_on: &[&str]) -> Unified {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Unified {
+            lineage: vec![Level {
+                path: PathBuf::from("/sys/fs/cgroup/unified"),
+                controllers: names(controllers),
+                passes_on: names(passes_on),
+            }],
+            delegated: false,
         }
     }
 
@@ -163,6 +238,32 @@ mod tests {
             "{}",
             unmet.failure
         );
+    }
+
+    #[test]
+    fn a_controller_that_is_not_passed_on_is_told_from_one_that_is_not_there() {
+        let mut host = host(Privilege::Root);
+        host.cgroups.v2 = Some(unified(&["cpu", "pids"], &["pids"]));
+        let Planned::Unmet(unmet) = plan(&spec("[cgroup-v2 cpu]"), &host) else {
+            panic!("nobody passes it on")
+        };
+        let text = unmet.failure.text();
+        assert!(
+            text.contains("passes on cpu") && text.contains("Delegate=yes"),
+            "{text}"
+        );
+        let Planned::Perform(assignment) = plan(&spec("[cgroup-v2 pids]"), &host) else {
+            panic!("it is passed on")
+        };
+        assert_eq!(
+            assignment.cgroups[UNIFIED],
+            PathBuf::from("/sys/fs/cgroup/unified")
+        );
+        host.cgroups.v2 = None;
+        let Planned::Unmet(unmet) = plan(&spec("[cgroup-v2]"), &host) else {
+            panic!("there is no hierarchy")
+        };
+        assert!(unmet.failure.text().contains("not mounted"));
     }
 
     #[test]

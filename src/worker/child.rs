@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::message::{CPU_LOCK, EVENTS, Event, LIFELINE, ORDER, Order};
-use super::{needs, place};
+use super::{membership, needs, place};
+use crate::need::Need;
+use crate::plan::Unmet;
 use crate::recording::{Failure, Output};
 use crate::session::{Flow, Session};
 use crate::spec::Step;
+use crate::sys::cgroup::UNIFIED;
 use crate::sys::process::{exit_now, hung_up, set_name};
 use crate::sys::spawn::inherited;
 
@@ -49,14 +52,16 @@ pub fn main() -> ! {
 
 fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
     let cgroups = open_groups(order).map_err(unready)?;
+    let wanted = &order.assignment.needs;
+    if let (Some(group), Some(need)) = (
+        cgroups.get(UNIFIED),
+        wanted.iter().find(|need| need.is_unified()),
+    ) {
+        membership::join(group.as_fd()).map_err(|failure| unmet(need, failure))?;
+    }
     let place = place::make().map_err(unready)?;
-    for need in &order.assignment.needs {
-        needs::probe(need).map_err(|failure| {
-            Box::new(Event::Unmet(crate::plan::Unmet {
-                need: need.clone(),
-                failure,
-            }))
-        })?;
+    for need in wanted {
+        needs::probe(need, &cgroups).map_err(|failure| unmet(need, failure))?;
     }
     let _turn = (order.assignment.measures_cpu && !order.only_needs)
         .then(|| turn(events))
@@ -74,6 +79,11 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
 
 fn unready(failure: Failure) -> Box<Event> {
     Box::new(Event::Unready(failure))
+}
+
+fn unmet(need: &Need, failure: Failure) -> Box<Event> {
+    let need = need.clone();
+    Box::new(Event::Unmet(Unmet { need, failure }))
 }
 
 fn open_groups(order: &Order) -> Result<BTreeMap<String, OwnedFd>, Failure> {

@@ -1,16 +1,17 @@
 //! Performing experiments: one worker process for each, in namespaces of its own.
 //!
 //! `parent` starts workers, listens to them and ends them; `child` is what runs in one; `message` is what they say to
-//! each other.
+//! each other; `place` and `membership` are where a worker goes before its first step.
 //!
 //! `run` is what a run holds on the host while it lasts, and that nothing of it is left: `state` has its directory and
-//! lock, `group` its cgroups; `janitor` cleans up after a run that is killed, `reap` at the next start, and `inventory`
+//! lock, `group` its cgroups, `vacated` the caller's own one where it has to make room; `janitor` cleans up after a run that is killed, `reap` at the next start, and `inventory`
 //! compares the host after a run with what it was before.
 
 pub mod child;
 mod group;
 mod inventory;
 mod janitor;
+mod membership;
 pub mod message;
 mod needs;
 mod parent;
@@ -20,6 +21,7 @@ mod run;
 mod signals;
 mod state;
 mod supervised;
+mod vacated;
 
 pub use parent::{Performed, Progress, Task, perform};
 pub use run::Run;

@@ -1,31 +1,48 @@
 //! Whether a need is met, found out by doing it in a child that is thrown away.
 
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::AccessFlags;
+use nix::sys::stat::{Mode, SFlag, mknod};
+use nix::unistd::{AccessFlags, Gid, Uid, setgroups, setresgid, setresuid};
 
+use super::membership;
 use crate::need::Need;
 use crate::recording::Failure;
 use crate::session::lost_child;
-use crate::sys::namespace::Kind;
+use crate::sys::cgroup::UNIFIED;
+use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
 use crate::sys::netlink::nftables::{BaseChain, Change, Family, Hook, Nftables, Policy, Table};
 use crate::sys::process::in_child;
+use crate::sys::xattr;
 
-/// Tries it.
+/// Tries it. `cgroups` are the experiment's own groups, by controller.
 ///
 /// # Errors
 /// What the kernel answered: the need is not met.
-pub fn probe(need: &Need) -> Result<(), Failure> {
+pub fn probe(need: &Need, cgroups: &BTreeMap<String, OwnedFd>) -> Result<(), Failure> {
+    let unified = || {
+        let group = cgroups.get(UNIFIED).map(AsFd::as_fd);
+        group.ok_or_else(|| Failure::errno("open", "cgroup2", Errno::ENOENT))
+    };
     match need {
         Need::Namespace(kind) => throw_away(|| namespace(*kind)),
         Need::Filesystem(name) => throw_away(|| filesystem(name)),
         Need::Program(path) => nix::unistd::access(path, AccessFlags::X_OK)
             .map_err(|errno| Failure::errno("access", path.display(), errno)),
+        Need::SubordinateIds => throw_away(become_last_user),
+        Need::Xattr => mark_of_overlayfs(),
+        Need::DeviceNodes => device_nodes(),
         Need::Ipv6 => ipv6(),
         Need::Nftables => throw_away(nftables),
         // The parent has made the group already, or there would be no worker.
-        Need::CgroupV1(_) | Need::CgroupV2(_) => Ok(()),
+        Need::CgroupV1(_) | Need::CgroupV2 => Ok(()),
+        Need::CgroupV2Controller(controller) => membership::pass_on(unified()?, controller),
+        Need::CgroupV2File(file) => membership::has_file(unified()?, file),
     }
 }
 
@@ -92,6 +109,44 @@ fn nftables() -> Result<(), Failure> {
     };
     let changes = [Change::AddTable(table), Change::AddChain(chain)];
     Ok(Nftables::open()?.commit(&changes)?)
+}
+
+/// The user that the kernel shows for ids without a name here: images have files of its.
+const LAST_USER: u32 = 65_534;
+
+fn become_last_user() -> Result<(), Failure> {
+    let fail = |call| move |errno| Failure::errno(call, LAST_USER, errno);
+    let (user, group) = (Uid::from_raw(LAST_USER), Gid::from_raw(LAST_USER));
+    setgroups(&[]).map_err(fail("setgroups"))?;
+    setresgid(group, group, group).map_err(fail("setresgid"))?;
+    setresuid(user, user, user).map_err(fail("setresuid"))
+}
+
+/// The mark of an opaque directory in overlayfs.rst. tmpfs takes one of an ordinary user since Linux 6.6.
+fn mark_of_overlayfs() -> Result<(), Failure> {
+    let name = match is_in_initial_user_namespace() {
+        true => "trusted.overlay.opaque",
+        false => "user.overlay.opaque",
+    };
+    const PROBE: &str = "probe-xattr";
+    std::fs::create_dir(PROBE).map_err(|error| Failure::io("mkdir", PROBE, &error))?;
+    let set = xattr::write(Path::new(PROBE), name, b"y");
+    std::fs::remove_dir(PROBE).map_err(|error| Failure::io("rmdir", PROBE, &error))?;
+    set.map_err(|errno| Failure::errno("setxattr", name, errno))
+}
+
+/// In a user namespace no CAP_MKNOD is enough: a device node would give access to the device (mknod(2)).
+fn device_nodes() -> Result<(), Failure> {
+    const PROBE: &str = "probe-device";
+    let null = nix::sys::stat::makedev(1, 3);
+    mknod(PROBE, SFlag::S_IFCHR, Mode::S_IRUSR, null).map_err(|errno| Failure {
+        message: format!(
+            "{} (CAP_MKNOD of the initial user namespace is missing)",
+            errno.desc()
+        ),
+        ..Failure::errno("mknod", "c 1 3", errno)
+    })?;
+    nix::unistd::unlink(PROBE).map_err(|errno| Failure::errno("unlink", PROBE, errno))
 }
 
 fn ipv6() -> Result<(), Failure> {

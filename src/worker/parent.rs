@@ -10,9 +10,10 @@ use nix::sys::signal::Signal;
 
 use super::run::Run;
 use super::signals::Signals;
-use super::supervised::{Worker, not_performed};
+use super::supervised::{MAP_IDS, Worker, not_performed};
+use crate::need::Need;
 use crate::plan::Assignment;
-use crate::recording::{End, Failure, Recording};
+use crate::recording::{Cause, End, Failure, Recording, errno_name};
 
 /// An experiment to perform.
 pub struct Task {
@@ -220,14 +221,37 @@ impl Fleet<'_> {
 /// A need that only shows when its group is made is unmet; everything else is the run's trouble.
 fn unstarted(task: &Task, failure: Failure) -> End {
     let need = task.assignment.needs.iter().find(|need| {
-        use crate::need::Need;
-        failure.call == "mkdir" && matches!(need, Need::CgroupV1(_) | Need::CgroupV2(_))
+        if failure.call == MAP_IDS {
+            return **need == Need::SubordinateIds;
+        }
+        let of_cgroups = matches!(need, Need::CgroupV1(_)) || need.is_unified();
+        ["mkdir", "write"].contains(&failure.call.as_str()) && of_cgroups
     });
     match need {
         Some(need) => End::Unmet {
             need: need.to_string(),
-            failure,
+            failure: name_owner(need, failure),
         },
         None => End::NotStarted(failure),
+    }
+}
+
+/// A group that belongs to somebody else is a matter of delegation, or of a capability.
+fn name_owner(need: &Need, failure: Failure) -> Failure {
+    if failure.cause != Cause::Errno(errno_name(Errno::EACCES)) {
+        return failure;
+    }
+    let remedy = match need.is_unified() {
+        true => {
+            ". Under systemd run it in a delegated scope: systemd-run --user --scope -p Delegate=yes verify …"
+        }
+        false => "",
+    };
+    Failure {
+        message: format!(
+            "{} (the group above belongs to another user, and CAP_DAC_OVERRIDE is missing){remedy}",
+            failure.message
+        ),
+        ..failure
     }
 }

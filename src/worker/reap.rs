@@ -93,12 +93,8 @@ fn reap_group(group: &Path, deadline: Instant) -> Option<String> {
 /// The groups of this user's runs where this process would make its own. Another user's state directories cannot be
 /// seen, so that its groups would seem to have no run.
 pub fn all_groups(cgroups: &Cgroups) -> Vec<PathBuf> {
-    let mut parents: Vec<&PathBuf> = cgroups.v1.values().chain(&cgroups.v2).collect();
-    parents.sort();
-    // Controllers that share a hierarchy share the group.
-    parents.dedup();
-    let below = |parent: &PathBuf| cgroupfs::groups_below(parent).unwrap_or_default();
-    let groups = parents.into_iter().flat_map(below);
+    let below = |parent: &Path| cgroupfs::groups_below(parent).unwrap_or_default();
+    let groups = cgroups.parents().into_iter().flat_map(below);
     groups
         .filter(|group| run_of(group).is_some() && is_own(group))
         .collect()

@@ -1,11 +1,12 @@
 //! A run: what it holds on the host while it lasts, and that nothing of it is left.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::unistd::getpid;
 
 use super::group::{self, Groups};
 use super::inventory::{Inventory, Mine};
@@ -14,11 +15,16 @@ use super::place;
 use super::reap::reap;
 use super::signals::Signals;
 use super::state::{self, Found, Locked, RunName, candidates, lock};
+use super::vacated::Vacated;
 use crate::host::{Cgroups, Host};
 use crate::plan::Assignment;
 use crate::recording::Failure;
 use crate::spec::Step;
+use crate::sys::cgroup::UNIFIED;
 use crate::sys::process::memory_file;
+
+/// What stands for the experiment in the name of the group that the caller goes to. No experiment has a dot in its name.
+const CALLER: &str = ".caller";
 
 /// How often a directory is made again that other runs have removed before it was locked.
 const ATTEMPTS: usize = 32;
@@ -31,6 +37,7 @@ pub struct Run {
     directory: Option<PathBuf>,
     lock: File,
     janitor: OnceCell<Janitor>,
+    vacated: RefCell<Option<Vacated>>,
     signals: Signals,
     cgroups: Cgroups,
     before: Inventory,
@@ -58,6 +65,7 @@ impl Run {
             directory,
             lock,
             janitor: OnceCell::new(),
+            vacated: RefCell::default(),
             signals,
             cgroups: host.cgroups.clone(),
             before,
@@ -99,13 +107,34 @@ impl Run {
         if assignment.cgroups.is_empty() {
             return Ok(Groups::default());
         }
+        self.vacate(assignment)?;
         if let (Some(directory), None) = (&self.directory, self.janitor.get())
-            && let Some(janitor) = Janitor::start(directory)
+            && let Some(janitor) = Janitor::start(directory, &self.vacated)
         {
             self.janitor.get_or_init(|| janitor);
         }
         let name = group::name(&self.mine.run, &assignment.experiment);
         Groups::make(&name, &assignment.cgroups, self.directory.as_deref())
+    }
+
+    /// Leaves the own group of cgroup v2, where the plan says that it must pass controllers on.
+    fn vacate(&self, assignment: &Assignment) -> Result<(), Failure> {
+        let Some(own) = assignment
+            .cgroups
+            .get(UNIFIED)
+            .filter(|_| !assignment.vacate.is_empty())
+        else {
+            return Ok(());
+        };
+        let mut vacated = self.vacated.borrow_mut();
+        if vacated.is_none() {
+            let janitor = self.janitor.get().map(Janitor::pid);
+            let processes: Vec<_> = janitor.into_iter().chain([getpid()]).collect();
+            let name = group::name(&self.mine.run, CALLER);
+            *vacated = Some(Vacated::leave(own, &name, &processes)?);
+        }
+        let pass_on = |vacated: &mut Vacated| vacated.pass_on(&assignment.vacate);
+        vacated.as_mut().map_or(Ok(()), pass_on)
     }
 
     /// Ends the run and compares the host with what it was before. Every worker must be dead and every group removed.
@@ -131,6 +160,7 @@ impl Run {
         if let Some(janitor) = self.janitor.take() {
             janitor.dismiss();
         }
+        drop(self.vacated.take());
     }
 }
 

@@ -254,7 +254,10 @@ fn parents() -> Vec<(String, PathBuf)> {
         let parent = cgroups.v1.get(controller)?.clone();
         Some((format!("cgroup-v1 {controller}"), parent))
     });
-    let v2 = cgroups.v2_controllers.first().zip(cgroups.v2.clone());
-    v1.chain(v2.map(|(controller, parent)| (format!("cgroup-v2 {controller}"), parent)))
-        .collect()
+    let unified = cgroups
+        .v2
+        .as_ref()
+        .and_then(|unified| unified.parent_for(&[]));
+    let v2 = unified.map(|parent| ("cgroup-v2".to_owned(), parent.path));
+    v1.chain(v2).collect()
 }

@@ -1,0 +1,76 @@
+//! A worker's place in cgroup v2: the experiment's own group is the root of its cgroup namespace, as in a container.
+//!
+//! ```text
+//! /sys/fs/cgroup/…/verify-RUN-EXPERIMENT     what the session knows as /sys/fs/cgroup
+//!                  ├── init                  the worker, and what it starts
+//!                  └── …                     what the session makes
+//! ```
+//!
+//! A group that passes controllers on may hold no processes itself ("no internal processes" in cgroup-v2.rst), so the
+//! worker goes on into a group below.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
+
+use crate::recording::Failure;
+use crate::sys::beneath;
+
+/// The worker's group, below the experiment's own.
+const INIT: &str = "init";
+
+/// Takes this process into its experiment's group, and makes that the root of a new cgroup namespace.
+///
+/// # Errors
+/// Those of write(2) on `cgroup.procs`: `EACCES` where the caller may not move a process out of its own group, `EBUSY`
+/// or `EOPNOTSUPP` for what can hold none. Those of unshare(2) and mkdir(2).
+pub fn join(group: BorrowedFd<'_>) -> Result<(), Failure> {
+    enter(group, Path::new("cgroup.procs"))?;
+    unshare(CloneFlags::CLONE_NEWCGROUP)
+        .map_err(|errno| Failure::errno("unshare", "cgroup", errno))?;
+    beneath::mkdir(group, Path::new(INIT)).map_err(|errno| Failure::errno("mkdir", INIT, errno))?;
+    enter(group, &Path::new(INIT).join("cgroup.procs"))
+}
+
+fn enter(group: BorrowedFd<'_>, members: &Path) -> Result<(), Failure> {
+    // 0 is the process that writes it (cgroups(7)).
+    write(group, members, b"0")
+}
+
+/// Has the experiment's group pass a controller on to those below it.
+///
+/// # Errors
+/// Those of write(2) on `cgroup.subtree_control`: `ENOENT` when the group does not have the controller itself.
+pub fn pass_on(group: BorrowedFd<'_>, controller: &str) -> Result<(), Failure> {
+    let change = format!("+{controller}");
+    write(
+        group,
+        Path::new("cgroup.subtree_control"),
+        change.as_bytes(),
+    )
+}
+
+/// Whether the worker's own group has a file that can be written.
+///
+/// # Errors
+/// Those of open(2): `ENOENT` where the kernel does not know the file.
+pub fn has_file(group: BorrowedFd<'_>, file: &str) -> Result<(), Failure> {
+    beneath::open(
+        group,
+        &Path::new(INIT).join(file),
+        OFlag::O_WRONLY,
+        Mode::empty(),
+    )
+    .map(drop)
+    .map_err(|errno| Failure::errno("open", file, errno))
+}
+
+fn write(group: BorrowedFd<'_>, file: &Path, text: &[u8]) -> Result<(), Failure> {
+    beneath::open(group, file, OFlag::O_WRONLY, Mode::empty())
+        .and_then(|file| nix::unistd::write(&file, text))
+        .map(drop)
+        .map_err(|errno| Failure::errno("write", file.display(), errno))
+}
