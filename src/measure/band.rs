@@ -75,20 +75,6 @@ impl Band {
         self.tolerance_pp
     }
 
-    /// The same ratio with another tolerance, in percentage points.
-    ///
-    /// # Errors
-    /// That would be a wider band, or none at all.
-    pub fn tightened(&self, tolerance_pp: f64) -> Result<Self, String> {
-        if tolerance_pp > self.tolerance_pp {
-            return Err(format!(
-                "±{tolerance_pp}% is wider than ±{}%",
-                self.tolerance_pp
-            ));
-        }
-        Self::new(self.ratio, tolerance_pp)
-    }
-
     /// The first one's share that the ratio stands for, 0 to 1.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -100,6 +86,31 @@ impl Band {
     #[must_use]
     pub fn tolerance(&self) -> f64 {
         self.tolerance_pp / 100.0
+    }
+}
+
+/// What a measured number may be.
+pub trait Tolerance: fmt::Display {
+    /// Sets the tolerance in percentage points.
+    ///
+    /// # Errors
+    /// That would be a wider band, or none at all.
+    fn tighten(&mut self, tolerance_pp: f64) -> Result<(), String>;
+}
+
+/// That `tolerance_pp` is not wider than what is there.
+pub(super) fn not_wider(tolerance_pp: f64, there_pp: f64) -> Result<(), String> {
+    match tolerance_pp > there_pp {
+        true => Err(format!("±{tolerance_pp}% is wider than ±{there_pp}%")),
+        false => Ok(()),
+    }
+}
+
+impl Tolerance for Band {
+    fn tighten(&mut self, tolerance_pp: f64) -> Result<(), String> {
+        not_wider(tolerance_pp, self.tolerance_pp)?;
+        *self = Self::new(self.ratio, tolerance_pp)?;
+        Ok(())
     }
 }
 
@@ -157,7 +168,7 @@ impl FromStr for Band {
     }
 }
 
-fn wrong(span: &Range<usize>, message: impl Into<String>) -> BandError {
+pub(super) fn wrong(span: &Range<usize>, message: impl Into<String>) -> BandError {
     BandError {
         span: span.clone(),
         message: message.into(),
@@ -165,7 +176,7 @@ fn wrong(span: &Range<usize>, message: impl Into<String>) -> BandError {
 }
 
 /// The words of `text` with their places in characters.
-fn words(text: &str) -> Vec<(Range<usize>, &str)> {
+pub(super) fn words(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut words = Vec::new();
     let mut at = 0;
     for word in text.split(' ') {
@@ -237,11 +248,13 @@ mod tests {
 
     #[test]
     fn a_band_can_be_tightened_and_not_widened() {
-        let band: Band = "1:2 ±5%".parse().unwrap();
-        assert_eq!(band.tightened(2.0).unwrap().to_string(), "1:2 ±2%");
-        assert_eq!(band.tightened(5.0), Ok(band));
-        assert!(band.tightened(5.5).unwrap_err().contains("wider"));
-        assert!(band.tightened(0.0).unwrap_err().contains("above 0%"));
+        let mut band: Band = "1:2 ±5%".parse().unwrap();
+        assert!(band.tighten(5.5).unwrap_err().contains("wider"));
+        assert!(band.tighten(0.0).unwrap_err().contains("above 0%"));
+        band.tighten(5.0).unwrap();
+        assert_eq!(band.to_string(), "1:2 ±5%");
+        band.tighten(2.0).unwrap();
+        assert_eq!(band.to_string(), "1:2 ±2%");
     }
 
     #[test]

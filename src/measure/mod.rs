@@ -14,11 +14,13 @@ mod runs;
 #[cfg(test)]
 mod simulated;
 mod thinned;
+mod usage;
 
-pub use band::{Band, BandError, tolerance_pp};
+pub use band::{Band, BandError, Tolerance, tolerance_pp};
 pub use estimator::{Estimate, Estimator};
 pub use rule::{Doubt, Rule, Verdict};
 pub use thinned::Thinned;
+pub use usage::{Look, Usage, UsageBand, UsageEstimator};
 
 /// One look at both CPU clocks, in nanoseconds. Only differences between samples mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ pub const RUNS_FOR_INSIDE: u64 = 5;
 /// The same for `Outside`, which accuses the host.
 pub const RUNS_FOR_OUTSIDE: u64 = 10;
 /// How late one clock may be, that of a process that is running now: a tick at 100 Hz, and a little.
-const STALE_NS: u64 = 12_000_000;
+pub const STALE_NS: u64 = 12_000_000;
 
 /// How much must have been seen before there is an answer. It depends on how finely the sampler looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub enum Doubt {
     NotSharing,
     /// The confidence interval reaches over an edge of the band.
     OnTheEdge,
+    /// It got less than the band says, for which other load may be the reason.
+    Withheld,
 }
 
 impl fmt::Display for Doubt {
@@ -117,6 +119,7 @@ impl fmt::Display for Doubt {
             Self::Stalled => "one of the two ran too long at a time for the time measured",
             Self::NotSharing => "the two did not compete for one CPU",
             Self::OnTheEdge => "the confidence interval reaches over the edge of the band",
+            Self::Withheld => "less than expected, which other load may have caused",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A policy and the specs that it speaks of.
 
 use super::{Placed, Policy};
-use crate::measure::Band;
+use crate::measure::Tolerance;
 use crate::source::{SourceError, nearest};
 use crate::spec::{Catalog, Spec, Step};
 
@@ -66,10 +66,10 @@ fn tighten(spec: &mut Spec, name: &Placed<String>, tolerance: f64) -> Result<(),
     let file = spec.source.name.clone();
     let bands = bands(&mut spec.steps);
     if bands.is_empty() {
-        return Err(name.error(format!("`{}` measures no ratio", name.value)));
+        return Err(name.error(format!("`{}` measures nothing", name.value)));
     }
     for (line, band) in bands {
-        *band = band.tightened(tolerance).map_err(|message| {
+        band.tighten(tolerance).map_err(|message| {
             name.error(message).help(format!(
                 "{file}:{line} measures {band}; a policy may only be stricter"
             ))
@@ -78,7 +78,7 @@ fn tighten(spec: &mut Spec, name: &Placed<String>, tolerance: f64) -> Result<(),
     Ok(())
 }
 
-fn bands(steps: &mut [Step]) -> Vec<(usize, &mut Band)> {
+fn bands(steps: &mut [Step]) -> Vec<(usize, &mut dyn Tolerance)> {
     let mut all = Vec::new();
     for step in steps {
         let line = step.line;

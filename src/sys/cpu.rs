@@ -1,5 +1,9 @@
 //! How two processes share a CPU: looks at their CPU clocks until the answer is known.
 
+mod usage;
+
+pub use usage::{MeasuredUsage, measure_usage};
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -93,7 +97,7 @@ pub fn measure_pair(
         Ok(_) => (Sampler::Realtime, Rule::REALTIME),
         Err(errno) => (Sampler::Ordinary(*errno), Rule::ORDINARY),
     };
-    let running = Running::new([a, b])?;
+    let running = Running::new(vec![a, b])?;
     let mut series = Series::new(*band, rule);
     let verdict = watch(&Clocks::new(a, b)?, rule.period, deadline, &mut series)?;
     drop(running);
@@ -174,12 +178,12 @@ fn has_ended(process: Pid) -> bool {
 }
 
 /// Processes that run as long as this lives, and are stopped after.
-struct Running([Pid; 2]);
+struct Running(Vec<Pid>);
 
 impl Running {
-    fn new(processes: [Pid; 2]) -> Result<Self, MeasureError> {
+    fn new(processes: Vec<Pid>) -> Result<Self, MeasureError> {
         let running = Self(processes);
-        for process in processes {
+        for &process in &running.0 {
             kill(process, Signal::SIGCONT).map_err(|errno| MeasureError::Call("kill", errno))?;
         }
         Ok(running)
@@ -188,7 +192,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for process in self.0 {
+        for &process in &self.0 {
             let _ = kill(process, Signal::SIGSTOP);
         }
     }

@@ -1,6 +1,5 @@
 //! `a.out`: an endless loop, `void main() { for (;;); }`.
 
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -38,18 +37,12 @@ impl Verb for AOut {
     }
 }
 
-/// The weight of the experiment's own group beside the host's processes, 16 times the default: with the default, a
-/// measurement on a busy host takes half as long again.
-const OWN_SHARES: &[u8] = b"16384";
-
 /// Starts a loop of this name. On cgroup v1 it begins in the experiment's own group, as the tutorial's begins in the
 /// root group.
 pub fn start(name: &str, session: &mut Session) -> Result<(), Failure> {
     let cpu = last_allowed_cpu().map_err(|errno| Failure::errno("sched_getaffinity", "", errno))?;
     let busy = BusyLoop::start(name, cpu).map_err(|error| busy_failure(name, error))?;
     if let Some(group) = session.cgroup("cpu") {
-        beneath::write(group.as_fd(), Path::new("cpu.shares"), OWN_SHARES, false)
-            .map_err(|errno| Failure::errno("write", "cpu.shares", errno))?;
         let tasks = beneath::open(group, Path::new("tasks"), OFlag::O_WRONLY, Mode::empty())
             .map_err(|errno| Failure::errno("open", "tasks", errno))?;
         busy.attach(&tasks)

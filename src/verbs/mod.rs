@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::line::{LineError, Word, Words};
-use crate::measure::Band;
+use crate::measure::Tolerance;
 use crate::recording::{Failure, Output};
 use crate::session::{Flow, Inside, Session};
 
@@ -38,8 +38,8 @@ pub trait Verb: Sized {
         false
     }
 
-    /// The band of the ratio that it measures.
-    fn band(&mut self) -> Option<&mut Band> {
+    /// The band of what it measures.
+    fn band(&mut self) -> Option<&mut dyn Tolerance> {
         None
     }
 
@@ -140,7 +140,7 @@ macro_rules! verbs {
             }
 
             /// [`Verb::band`]
-            pub fn band(&mut self) -> Option<&mut Band> {
+            pub fn band(&mut self) -> Option<&mut dyn Tolerance> {
                 match self { $(Self::$verb(verb) => verb.band(),)* }
             }
 

@@ -1,86 +1,50 @@
-//! `top`: how two busy processes share a CPU.
+//! How two busy processes share a CPU.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::Verb;
-use crate::line::{LineError, Words};
+use super::{LIMIT, cpu_of};
 use crate::measure::{Band, Verdict};
 use crate::recording::{Failure, Measurement, Output};
 use crate::session::{Session, Started};
 use crate::sys::cpu::{MeasureError, Measured, Sampler, measure_pair};
 
-/// Measures the ratio of the CPU time that two busy processes get, until its confidence interval lies inside the band,
-/// or outside. `1:2 ±3%` is: of the time of both the first one gets a third, give or take 3 percentage points. top(1)
+/// The ratio of the CPU time that two busy processes get. `1:2 ±3%` is: of the time of both the first one gets a third,
+/// give or take 3 percentage points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Top {
+pub struct Pair {
     first: String,
     second: String,
     band: Band,
 }
 
-/// How long a measurement may take before it is inconclusive; it takes some 60 ms, also on a busy host.
-const LIMIT: Duration = Duration::from_secs(5);
-
-impl Verb for Top {
-    const USAGE: &'static str = "top A B = RATIO ±TOLERANCE%";
-    const SUMMARY: &'static str = "Measure how two busy processes share their CPU, and judge it";
-
-    fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
-        let first = words.word("a process that was started")?.text.clone();
-        let second = words.word("another process that was started")?.text.clone();
-        words.keyword(&["="])?;
-        let here = words.here();
-        let rest = words.rest();
-        let text: Vec<_> = rest.iter().map(|word| word.text.as_str()).collect();
-        let band = text
-            .join(" ")
-            .parse()
-            .map_err(|error: crate::measure::BandError| {
-                let span = here.start + error.span.start
-                    ..here.start + error.span.end.max(error.span.start + 1);
-                LineError::new(span, error.message).expected("expected for example 1:2 ±3%")
-            })?;
-        Ok(Self {
+impl Pair {
+    pub(super) fn new(first: String, second: String, band: Band) -> Self {
+        Self {
             first,
             second,
             band,
-        })
+        }
     }
 
-    fn prints(&self) -> bool {
-        true
+    pub(super) fn processes(&self) -> [&str; 2] {
+        [&self.first, &self.second]
     }
 
-    fn measures_cpu(&self) -> bool {
-        true
+    pub(super) fn band(&mut self) -> &mut Band {
+        &mut self.band
     }
 
-    fn band(&mut self) -> Option<&mut Band> {
-        Some(&mut self.band)
-    }
-
-    fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
-        let first = session.started(&self.first)?.clone();
+    pub(super) fn measure(&self, session: &Session) -> Result<Output, Failure> {
+        let first = session.started(&self.first)?;
         let second = session.started(&self.second)?;
-        let deadline = Instant::now() + LIMIT;
-        let cpu = first
-            .cpu
-            .ok_or_else(|| Failure::errno("top", &first.name, Errno::EINVAL))?;
+        let (cpu, deadline) = (cpu_of(first)?, Instant::now() + LIMIT);
         let measured = measure_pair(first.pid, second.pid, cpu, &self.band, deadline)
-            .map_err(|error| self.no_answer(&first, error))?;
+            .map_err(|error| self.no_answer(first, error))?;
         self.judge(&measured)
     }
 
-    fn by_hand(&self, _line: &str) -> String {
-        let (first, second) = (&self.first, &self.second);
-        format!("top -b -n 1 -d 2 -p $(pgrep -nx {first}),$(pgrep -nx {second})")
-    }
-}
-
-impl Top {
     fn judge(&self, measured: &Measured) -> Result<Output, Failure> {
         let (first, second) = (&self.first, &self.second);
         let pair = format!("{first} : {second}");
@@ -108,7 +72,7 @@ impl Top {
             }
             Verdict::Undecided(doubt) => {
                 let message = format!(
-                    "{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt:?}",
+                    "{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt}",
                     self.band
                 );
                 Err(Failure::inconclusive("measure", pair, message))
@@ -147,31 +111,4 @@ impl Top {
 #[allow(clippy::cast_precision_loss)]
 fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verbs::tests::parse;
-
-    #[test]
-    fn the_band_is_read() {
-        let top: Top = parse("a.out b.out = 1:2 ±3%").unwrap();
-        assert_eq!(top.band.ratio(), (1, 2));
-        assert_eq!(
-            (top.first.as_str(), top.second.as_str()),
-            ("a.out", "b.out")
-        );
-    }
-
-    #[test]
-    fn a_wrong_band_is_pointed_at() {
-        for (line, span) in [
-            ("a.out b.out = 1:0 ±3%", 14..17),
-            ("a.out b.out 1:2 ±3%", 12..15),
-            ("a.out", 5..6),
-        ] {
-            assert_eq!(parse::<Top>(line).unwrap_err().span, span, "{line}");
-        }
-    }
 }

@@ -1,0 +1,304 @@
+//! Which part of one CPU's time a process gets, judged from samples of its CPU clock.
+//!
+//! A quota is counted in wall time, and other load only ever takes time away. So a process that gets more than it may
+//! accuses the host, and one that gets less does not: [`Doubt::Withheld`].
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::band::{BandError, Tolerance, not_wider, tolerance_pp, words, wrong};
+use super::fit::Fit;
+use super::rule::{Doubt, STALE_NS, Verdict};
+
+/// A part of one CPU and how far the measured one may be from it: `20% ±5%` is from 15 % to 25 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UsageBand {
+    percent: f64,
+    tolerance_pp: f64,
+}
+
+impl UsageBand {
+    fn new(percent: f64, tolerance_pp: f64) -> Result<Self, String> {
+        match tolerance_pp > 0.0 {
+            true => Ok(Self {
+                percent,
+                tolerance_pp,
+            }),
+            false => Err("no measurement is exact: the tolerance must be above 0%".to_owned()),
+        }
+    }
+
+    /// The part in percent of one CPU.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        self.percent
+    }
+
+    /// The tolerance in percentage points.
+    #[must_use]
+    pub fn tolerance_pp(&self) -> f64 {
+        self.tolerance_pp
+    }
+}
+
+impl Tolerance for UsageBand {
+    fn tighten(&mut self, tolerance_pp: f64) -> Result<(), String> {
+        not_wider(tolerance_pp, self.tolerance_pp)?;
+        *self = Self::new(self.percent, tolerance_pp)?;
+        Ok(())
+    }
+}
+
+impl fmt::Display for UsageBand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}% ±{}%", self.percent, self.tolerance_pp)
+    }
+}
+
+impl From<UsageBand> for String {
+    fn from(band: UsageBand) -> Self {
+        band.to_string()
+    }
+}
+
+impl TryFrom<String> for UsageBand {
+    type Error = BandError;
+
+    fn try_from(text: String) -> Result<Self, BandError> {
+        text.parse()
+    }
+}
+
+impl FromStr for UsageBand {
+    type Err = BandError;
+
+    /// Reads `N% ±N%`, also `N% +-N%`, the two words apart by blanks.
+    fn from_str(text: &str) -> Result<Self, BandError> {
+        let words = words(text);
+        let end = text.chars().count();
+        let [(span, percent), (tolerance_span, tolerance_text)] = &words[..] else {
+            let at = words.get(2).map_or(end..end + 1, |(span, _)| span.clone());
+            return Err(wrong(
+                &at,
+                "expected a part of a CPU and a tolerance, such as `20% ±5%`",
+            ));
+        };
+        let percent = self::percent(percent).map_err(|message| wrong(span, message))?;
+        let tolerance_pp =
+            self::tolerance_pp(tolerance_text).map_err(|message| wrong(tolerance_span, message))?;
+        Self::new(percent, tolerance_pp).map_err(|message| wrong(tolerance_span, message))
+    }
+}
+
+fn percent(word: &str) -> Result<f64, String> {
+    let digits = |text: &&str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    word.strip_suffix('%')
+        .filter(digits)
+        .and_then(|number| number.parse().ok())
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| format!("`{word}` is no part of a CPU: expected 0% to 100%"))
+}
+
+/// One look at a process's CPU clock, in nanoseconds. Only differences between looks mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// CPU time that the process has used.
+    pub cpu_ns: u64,
+    /// When the look was taken.
+    pub wall_ns: u64,
+}
+
+/// The part of a CPU, in percent, and half the width of its confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// The part in percent.
+    pub percent: f64,
+    /// In the same unit.
+    pub half_width: f64,
+}
+
+/// Time to let pass first: a group begins with what its quota has left over.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Time before the answer `Inside`.
+const INSIDE_AFTER: Duration = Duration::from_millis(200);
+/// Time before the answer `Outside`, which accuses the host.
+const OUTSIDE_AFTER: Duration = Duration::from_millis(500);
+/// Half-width in standard errors of the slope. The rule is asked again after every look.
+const SLOPE_ERRORS: f64 = 4.0;
+
+/// Judges looks as they come. The part is the slope of CPU time over wall time, by least squares.
+#[derive(Debug, Clone)]
+pub struct UsageEstimator {
+    band: UsageBand,
+    first: Option<Look>,
+    origin: Option<Look>,
+    last: Option<Look>,
+    fit: Fit,
+    ran: bool,
+    turns: u32,
+}
+
+impl UsageEstimator {
+    /// An estimator that has seen nothing.
+    #[must_use]
+    pub fn new(band: UsageBand) -> Self {
+        Self {
+            band,
+            first: None,
+            origin: None,
+            last: None,
+            fit: Fit::default(),
+            ran: false,
+            turns: 0,
+        }
+    }
+
+    /// Takes in the next look and says what all of them say.
+    pub fn push(&mut self, look: Look) -> Verdict {
+        let first = *self.first.get_or_insert(look);
+        let (Some(origin), Some(last)) = (self.origin, self.last) else {
+            if passed(&first, &look) >= SETTLE {
+                (self.origin, self.last) = (Some(look), Some(look));
+            }
+            return Verdict::Undecided(Doubt::Settling);
+        };
+        let ran = look.cpu_ns > last.cpu_ns;
+        self.turns += u32::from(ran && !self.ran);
+        self.ran = ran;
+        self.fit.push(
+            passed(&origin, &look).as_nanos() as f64,
+            look.cpu_ns.saturating_sub(origin.cpu_ns) as f64,
+            passed(&last, &look).as_nanos() as f64,
+        );
+        self.last = Some(look);
+        self.verdict(passed(&origin, &look))
+    }
+
+    /// The part as far as it is known.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        let wall_ns = passed(&self.origin?, &self.last?).as_nanos() as f64;
+        let turns = f64::from(self.turns.max(1));
+        let error = self.fit.residual() * (12.0 / turns).sqrt();
+        Some(Usage {
+            percent: 100.0 * self.fit.slope()?,
+            // The clock of a process that runs on another CPU is late.
+            half_width: 100.0 * (SLOPE_ERRORS * error + STALE_NS as f64) / wall_ns,
+        })
+    }
+
+    fn verdict(&self, wall: Duration) -> Verdict {
+        let Some(usage) = self.usage().filter(|_| wall >= INSIDE_AFTER) else {
+            return Verdict::Undecided(Doubt::TooShort);
+        };
+        let off = usage.percent - self.band.percent;
+        if off.abs() + usage.half_width <= self.band.tolerance_pp {
+            Verdict::Inside
+        } else if off - usage.half_width > self.band.tolerance_pp && wall >= OUTSIDE_AFTER {
+            Verdict::Outside
+        } else if off + usage.half_width < -self.band.tolerance_pp {
+            Verdict::Undecided(Doubt::Withheld)
+        } else {
+            Verdict::Undecided(Doubt::OnTheEdge)
+        }
+    }
+}
+
+fn passed(earlier: &Look, later: &Look) -> Duration {
+    Duration::from_nanos(later.wall_ns.saturating_sub(earlier.wall_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// Looks every millisecond at a process that runs for `run` ms at the begin of every period of `period` ms.
+    fn looks(run: u64, period: u64, count: u64) -> impl Iterator<Item = Look> {
+        let used = move |ms: u64| (ms / period) * run + (ms % period).min(run);
+        (0..count).map(move |ms| Look {
+            cpu_ns: used(ms) * MS,
+            wall_ns: ms * MS,
+        })
+    }
+
+    fn judge(band: &str, looks: impl Iterator<Item = Look>) -> (Verdict, u64) {
+        let mut estimator = UsageEstimator::new(band.parse().unwrap());
+        let mut answer = (Verdict::Undecided(Doubt::Settling), 0);
+        for look in looks {
+            answer = (estimator.push(look), look.wall_ns / MS);
+            if !matches!(answer.0, Verdict::Undecided(_)) {
+                break;
+            }
+        }
+        answer
+    }
+
+    #[test]
+    fn a_band_is_read_and_shown_as_written() {
+        let band: UsageBand = "20% ±5%".parse().unwrap();
+        assert_eq!((band.percent(), band.tolerance_pp()), (20.0, 5.0));
+        assert_eq!(band.to_string(), "20% ±5%");
+        let mut stricter = band;
+        stricter.tighten(2.0).unwrap();
+        assert_eq!(stricter.to_string(), "20% ±2%");
+        assert!(stricter.tighten(3.0).is_err());
+        for (text, span) in [
+            ("20%", 3..4),
+            ("20 ±5%", 0..2),
+            ("120% ±5%", 0..4),
+            ("20% 5%", 4..6),
+            ("20% ±0%", 4..7),
+            ("20% ±5% x", 8..9),
+        ] {
+            assert_eq!(text.parse::<UsageBand>().unwrap_err().span, span, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_inside_within_half_a_second_also_with_long_ticks() {
+        for (run, period) in [(2, 10), (4, 20), (10, 50)] {
+            let (verdict, ms) = judge("20% ±5%", looks(run, period, 5000));
+            assert_eq!(verdict, Verdict::Inside, "{run} in {period}");
+            assert!(ms < 700, "{run} in {period}: {ms} ms");
+        }
+    }
+
+    #[test]
+    fn more_than_the_quota_accuses_the_host() {
+        for (run, period) in [(3, 10), (6, 20), (10, 10)] {
+            let (verdict, _) = judge("20% ±5%", looks(run, period, 5000));
+            assert_eq!(verdict, Verdict::Outside, "{run} in {period}");
+        }
+    }
+
+    #[test]
+    fn less_than_the_quota_does_not() {
+        let (verdict, _) = judge("20% ±5%", looks(1, 10, 5000));
+        assert_eq!(verdict, Verdict::Undecided(Doubt::Withheld));
+    }
+
+    #[test]
+    fn nothing_is_told_from_a_little() {
+        assert_eq!(judge("0% ±5%", looks(0, 10, 5000)).0, Verdict::Inside);
+        assert_eq!(judge("0% ±5%", looks(1, 10, 5000)).0, Verdict::Outside);
+    }
+
+    #[test]
+    fn what_happens_first_is_not_counted() {
+        let burst = looks(15, 15, 16);
+        let then = looks(2, 10, 5000).map(|look| Look {
+            cpu_ns: look.cpu_ns + 15 * MS,
+            wall_ns: look.wall_ns + 15 * MS,
+        });
+        assert_eq!(judge("20% ±5%", burst.chain(then)).0, Verdict::Inside);
+    }
+}

@@ -1,0 +1,79 @@
+//! Which part of a CPU a process gets.
+
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::{
+    Elevated, KEPT, MeasureError, Running, clock, has_ended, nanoseconds, now, read, sched,
+};
+use crate::measure::{Look, Usage, UsageBand, UsageEstimator, Verdict};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_millis(1);
+
+/// What a measurement found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredUsage {
+    /// The answer. `Undecided` means that the deadline came first.
+    pub verdict: Verdict,
+    /// The part that it rests on; none when the deadline came at once.
+    pub usage: Option<Usage>,
+    /// The part in percent from one look to the next, 200 at most, evenly spread.
+    pub samples: Vec<f64>,
+}
+
+/// Measures which part of `cpu` a busy process gets that is pinned to it, until the answer is known or `deadline` has
+/// come. It is continued for this and stopped at the end.
+///
+/// # Errors
+/// The process could not be watched, or ended.
+pub fn measure_usage(
+    process: Pid,
+    cpu: usize,
+    band: &UsageBand,
+    deadline: Instant,
+) -> Result<MeasuredUsage, MeasureError> {
+    sched::pin(process, cpu).map_err(|errno| MeasureError::Call("sched_setaffinity", errno))?;
+    let clock = clock::of_process(process)
+        .map_err(|errno| MeasureError::Call("clock_getcpuclockid", errno))?;
+    let running = Running::new(vec![process])?;
+    let mut estimator = UsageEstimator::new(*band);
+    let mut looks = Vec::new();
+    let verdict = loop {
+        let next = now()? + PERIOD;
+        clock::sleep_until(next).map_err(|errno| MeasureError::Call("clock_nanosleep", errno))?;
+        let look = Look {
+            cpu_ns: nanoseconds(read(clock)?),
+            wall_ns: nanoseconds(now()?),
+        };
+        if has_ended(process) {
+            return Err(MeasureError::Ended(process));
+        }
+        looks.push(look);
+        let verdict = estimator.push(look);
+        if !matches!(verdict, Verdict::Undecided(_)) || Instant::now() >= deadline {
+            break verdict;
+        }
+    };
+    // Stopping it must not wait behind it.
+    let _hurry = Elevated::new(cpu);
+    drop(running);
+    Ok(MeasuredUsage {
+        verdict,
+        usage: estimator.usage(),
+        samples: samples(&looks),
+    })
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn samples(looks: &[Look]) -> Vec<f64> {
+    let stride = looks.len().div_ceil(KEPT).max(1);
+    let kept: Vec<_> = looks.iter().step_by(stride).collect();
+    let part = |pair: &[&Look]| {
+        let cpu = pair[1].cpu_ns.saturating_sub(pair[0].cpu_ns) as f64;
+        let wall = pair[1].wall_ns.saturating_sub(pair[0].wall_ns).max(1) as f64;
+        100.0 * cpu / wall
+    };
+    kept.windows(2).map(part).collect()
+}
