@@ -9,7 +9,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{FileStat, Mode, fstatat, mkdirat};
+use nix::libc::dev_t;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat, mknodat};
+use nix::unistd::{Gid, Uid, fchownat};
 
 /// The largest file that is read: what steps look at is a line or a few.
 const READ_LIMIT: u64 = 1 << 20;
@@ -113,6 +115,27 @@ pub fn unlink(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
     let parent = open_parent(root, path)?;
     let name = path.file_name().ok_or(Errno::EISDIR)?;
     nix::unistd::unlinkat(&parent, name, nix::unistd::UnlinkatFlags::NoRemoveDir)
+}
+
+/// Gives a file, a symbolic link itself, to a user and a group.
+///
+/// # Errors
+/// Those of fchownat(2): `EINVAL` for a number that this user namespace does not have.
+pub fn chown(root: BorrowedFd<'_>, path: &Path, user: Uid, group: Gid) -> Result<(), Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let file = open(root, path, flags, Mode::empty())?;
+    fchownat(&file, "", Some(user), Some(group), AtFlags::AT_EMPTY_PATH)
+}
+
+/// Makes the node of a character device, mode 0666.
+///
+/// # Errors
+/// Those of mknodat(2): `EPERM` without CAP_MKNOD of the initial user namespace.
+pub fn mknod(root: BorrowedFd<'_>, path: &Path, device: dev_t) -> Result<(), Errno> {
+    let parent = open_parent(root, path)?;
+    let name = path.file_name().ok_or(Errno::EEXIST)?;
+    let mode = Mode::from_bits_truncate(0o666);
+    mknodat(&parent, name, SFlag::S_IFCHR, mode, device)
 }
 
 /// What a symbolic link, also one of /proc, says.

@@ -170,6 +170,16 @@ pub fn own_pidfd() -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
 }
 
+/// Keeps memory from being swapped out, until it is given back.
+///
+/// # Errors
+/// Those of mlock(2): `ENOMEM` over `RLIMIT_MEMLOCK`.
+pub fn lock_memory(memory: &[u8]) -> Result<(), Errno> {
+    // SAFETY: only where the pages are kept changes; the address and the length are those of one slice.
+    let result = unsafe { libc::mlock(memory.as_ptr().cast(), memory.len()) };
+    Errno::result(result).map(drop)
+}
+
 /// A close-on-exec descriptor with these bytes in it, to be read from the start (memfd_create(2)).
 ///
 /// # Errors

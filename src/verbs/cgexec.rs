@@ -1,5 +1,7 @@
 //! `cgexec`: a command in a cgroup.
 
+use std::path::PathBuf;
+
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
@@ -7,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Verb, nested};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
-use crate::session::{Session, SpecPath};
+use crate::session::{Place, Session, SpecPath};
 use crate::sys::beneath;
+use crate::sys::cgroup::{UNIFIED, V1_CONTROLLERS, V2_CONTROLLERS};
 
 /// Runs another verb in a cgroup: a child process enters the group before it begins. cgexec(1)
+///
+/// The group is that of the controller's own hierarchy in cgroup v1, where the experiment needs that, else of cgroup v2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cgexec {
-    group: SpecPath,
+    controller: String,
+    group: PathBuf,
     action: Box<Action>,
 }
 
@@ -23,13 +29,12 @@ impl Verb for Cgexec {
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         words.keyword(&["-g"])?;
-        let group = words.word("CONTROLLER:GROUP")?;
-        let path = group.text.replacen(':', "/", 1);
-        let path = format!("/sys/fs/cgroup/{path}").parse();
+        let word = words.word("CONTROLLER:GROUP")?;
+        let wrong = |error| LineError::new(word.span.clone(), format!("`{}`: {error}", word.text));
+        let (controller, group) = controller_and_group(&word.text).map_err(wrong)?;
         Ok(Self {
-            group: path.map_err(|error: String| {
-                LineError::new(group.span.clone(), format!("`{}`: {error}", group.text))
-            })?,
+            controller,
+            group,
             action: nested(words)?,
         })
     }
@@ -39,9 +44,13 @@ impl Verb for Cgexec {
     }
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        let hierarchy = match session.cgroup(&self.controller) {
+            Some(_) => &self.controller,
+            None => UNIFIED,
+        };
         let members = SpecPath {
-            relative: self.group.relative.join("cgroup.procs"),
-            ..self.group.clone()
+            place: Place::Cgroup(hierarchy.to_owned()),
+            relative: self.group.join("cgroup.procs"),
         };
         session.in_child("cgexec", |session| {
             let (root, path) = session.resolve(&members)?;
@@ -60,6 +69,24 @@ impl Verb for Cgexec {
     }
 }
 
+fn controller_and_group(text: &str) -> Result<(String, PathBuf), String> {
+    let (controller, group) = text
+        .split_once(':')
+        .ok_or("expected a controller and a group, such as pids:limit_4")?;
+    if !V1_CONTROLLERS
+        .iter()
+        .chain(&V2_CONTROLLERS)
+        .any(|name| *name == controller)
+    {
+        return Err(format!("no controller is named {controller}"));
+    }
+    let path: SpecPath = group.parse()?;
+    match path.place {
+        Place::Here => Ok((controller.to_owned(), path.relative)),
+        _ => Err("an absolute path leads out of the experiment's own group".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +95,8 @@ mod tests {
     #[test]
     fn the_group_and_the_command_are_read() {
         let cgexec: Cgexec = parse("-g memory:limit_16M hog memory 64M").unwrap();
-        assert_eq!(cgexec.group.to_string(), "/sys/fs/cgroup/memory/limit_16M");
+        assert_eq!(cgexec.controller, "memory");
+        assert_eq!(cgexec.group, PathBuf::from("limit_16M"));
         assert_eq!(cgexec.action.name(), "hog");
     }
 
@@ -76,6 +104,12 @@ mod tests {
     fn what_is_wrong_is_pointed_at() {
         let error = parse::<Cgexec>("-g memory:../x hog memory 1M").unwrap_err();
         assert_eq!(error.span, 3..14);
+        for group in ["memory", "memry:x", "memory:/proc/x", "memory:"] {
+            assert!(
+                parse::<Cgexec>(&format!("-g {group} hog memory 1M")).is_err(),
+                "{group}"
+            );
+        }
         let error = parse::<Cgexec>("-g memory:x hg memory 1M").unwrap_err();
         assert_eq!(
             (error.span, error.nearest.as_deref()),

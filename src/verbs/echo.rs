@@ -1,5 +1,8 @@
 //! `echo`: a line into a file.
 
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
@@ -8,8 +11,8 @@ use super::Verb;
 use super::a_out::busy_failure;
 use crate::line::{LineError, Word, Words};
 use crate::recording::{Failure, Output};
-use crate::session::{Place, Session, Started, WritablePath};
-use crate::sys::{beneath, busy};
+use crate::session::{Place, Session, SpecPath, Started, WritablePath};
+use crate::sys::{beneath, busy, cgroupfs};
 
 /// Writes a line of text to a file, `>` anew or `>>` at its end. echo(1)
 ///
@@ -23,6 +26,9 @@ pub struct Echo {
 
 /// The files of cgroups(7) that take a PID.
 const TAKES_PID: [&str; 3] = ["tasks", "cgroup.procs", "cgroup.threads"];
+
+/// How long a group may take to be frozen or empty.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Verb for Echo {
     const USAGE: &'static str = "echo TEXT > FILE";
@@ -72,6 +78,7 @@ impl Verb for Echo {
         let (root, path) = session.resolve(&self.file.0)?;
         let line = format!("{}\n", self.text);
         beneath::write(root, &path, line.as_bytes(), self.append).map_err(fail)?;
+        self.settle(session)?;
         Ok(Output::nothing())
     }
 
@@ -84,6 +91,34 @@ impl Verb for Echo {
 }
 
 impl Echo {
+    /// What is written to these files of a cgroup takes effect a moment later; a person at a terminal does not notice.
+    fn settle(&self, session: &mut Session) -> Result<(), Failure> {
+        let path = &self.file.0;
+        let name = path.relative.file_name().and_then(|name| name.to_str());
+        let (file, line): (_, String) = match name.unwrap_or_default() {
+            "cgroup.freeze" => ("cgroup.events", format!("frozen {}", self.text)),
+            "cgroup.kill" => ("cgroup.events", "populated 0".to_owned()),
+            "freezer.state" => ("freezer.state", self.text.clone()),
+            _ => return Ok(()),
+        };
+        let path = SpecPath {
+            relative: path.relative.with_file_name(file),
+            ..path.clone()
+        };
+        let fail = |errno| Failure::errno("wait", &path, errno);
+        let (root, relative) = session.resolve(&path)?;
+        let opened =
+            beneath::open(root, &relative, OFlag::O_RDONLY, Mode::empty()).map_err(fail)?;
+        let wait = match file {
+            "freezer.state" => cgroupfs::wait_for_state,
+            _ => cgroupfs::wait_for_event,
+        };
+        match wait(&opened.into(), &line, Instant::now() + SETTLED_WITHIN).map_err(fail)? {
+            true => Ok(()),
+            false => Err(fail(Errno::ETIMEDOUT)),
+        }
+    }
+
     /// The name of the process that is meant, if the file takes one.
     fn process(&self) -> Option<&str> {
         let path = &self.file.0;

@@ -9,7 +9,7 @@ use super::Verb;
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::Session;
-use crate::sys::process::{close_from, die_with_parent, exit_now, split, wait};
+use crate::sys::process::{close_from, die_with_parent, exit_now, lock_memory, split, wait};
 
 /// Takes memory and writes to every page of it, or starts processes that do nothing; gives all back when it has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ impl Verb for Hog {
 
 fn take_memory(bytes: usize) {
     let mut memory = vec![0_u8; bytes];
+    // Where it is allowed, swap is no way out of a limit.
+    let _ = lock_memory(&memory);
     for byte in memory.iter_mut().step_by(PAGE) {
         *byte = 1;
     }

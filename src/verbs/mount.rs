@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
@@ -12,6 +13,7 @@ use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::{Session, SpecPath, WritablePath};
 use crate::sys::beneath;
+use crate::sys::namespace::is_in_initial_user_namespace;
 
 /// Mounts a file system in the scratch directory. mount(8), mount(2)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -44,6 +46,10 @@ impl Kind {
         }
     }
 }
+
+/// In a user namespace overlayfs must keep its marks in extended attributes that an ordinary user may write; without
+/// this, replacing a directory of a lower layer is refused there. Linux 5.11; before, the option is EINVAL.
+const USERXATTR: &str = "userxattr";
 
 /// The options of overlayfs.rst whose values are paths, several of them with `:` between.
 const PATH_OPTIONS: [&str; 3] = ["lowerdir", "upperdir", "workdir"];
@@ -80,21 +86,36 @@ impl Verb for Mount {
         } else {
             target
         };
-        let options = (!self.options.is_empty()).then(|| self.options.join(","));
-        let kind = Some(self.kind.name());
-        mount(
-            Some(self.source.as_str()),
-            target,
-            kind,
-            MsFlags::empty(),
-            options.as_deref(),
-        )
-        .map_err(fail)?;
-        Ok(Output::nothing())
+        let mut output = Output::nothing();
+        if self.kind == Kind::Overlay && !is_in_initial_user_namespace() {
+            match self.mount(target, &[USERXATTR]) {
+                Ok(()) => {
+                    output.evidence(format!("mounted with {USERXATTR}"));
+                    return Ok(output);
+                }
+                Err(Errno::EINVAL) => {}
+                Err(errno) => return Err(fail(errno)),
+            }
+        }
+        self.mount(target, &[]).map_err(fail)?;
+        Ok(output)
     }
 }
 
 impl Mount {
+    fn mount(&self, target: &Path, more: &[&str]) -> Result<(), Errno> {
+        let options = self.options.iter().map(String::as_str);
+        let options: Vec<_> = options.chain(more.iter().copied()).collect();
+        let options = options.join(",");
+        mount(
+            Some(self.source.as_str()),
+            target,
+            Some(self.kind.name()),
+            MsFlags::empty(),
+            Some(options.as_str()).filter(|options| !options.is_empty()),
+        )
+    }
+
     fn paths(&self) -> impl Iterator<Item = &str> {
         let values = self
             .options
