@@ -19,8 +19,8 @@ pub struct Counted {
     pub waiver: Option<WaiverReport>,
     /// The verdict that it alone leads to.
     pub verdict: Verdict,
-    /// What somebody should know about it, a sentence each.
-    pub notes: Vec<String>,
+    /// Whether it was performed, although the policy lists a skip of it.
+    pub needless_skip: bool,
     why: String,
 }
 
@@ -44,8 +44,7 @@ pub fn count(
         Outcome::Broken => broken(policy, judgement),
         Outcome::Skip => skipped(policy, experiment, unmet, &standing),
     };
-    let about_waiver = waiver.as_ref().map(|waiver| waiver.sentence(experiment));
-    let about_skip = skip_not_needed(policy, experiment, judgement.outcome);
+    let may_skip = policy.listed_skip(experiment).is_some();
     let reason = judgement.reason.as_ref();
     Counted {
         experiment: experiment.to_owned(),
@@ -53,7 +52,7 @@ pub fn count(
         standing,
         waiver,
         verdict,
-        notes: about_waiver.into_iter().chain(about_skip).collect(),
+        needless_skip: may_skip && judgement.outcome != Outcome::Skip,
         why: reason.map_or(String::new(), |reason| reason.text.clone()),
     }
 }
@@ -97,14 +96,4 @@ fn skipped(policy: &Policy, experiment: &str, unmet: Option<&str>, standing: &St
         (None, Standing::Recommended | Standing::AnyOf(_)) => Verdict::Certified,
         (None, _) => policy.meaning(Occasion::UnmetNeed).into(),
     }
-}
-
-fn skip_not_needed(policy: &Policy, experiment: &str, outcome: Outcome) -> Option<String> {
-    let (name, need) = policy.listed_skip(experiment)?;
-    let place = name.place();
-    (outcome != Outcome::Skip).then(|| {
-        format!(
-            "{experiment} was performed, because {need} is met, although {place} lets it be skipped"
-        )
-    })
 }

@@ -103,7 +103,7 @@ pub fn decide(policy: &Policy, counted: &[Counted], scope: Scope) -> Decision {
     Decision {
         verdict: heaviest.unwrap_or(Verdict::Certified),
         reasons: reasons.into_iter().map(|(_, reason)| reason).collect(),
-        notes: counted.iter().flat_map(|one| one.notes.clone()).collect(),
+        notes: notes(policy, counted),
         any_of,
         not_performed: missing(policy.names(), counted)
             .map(|name| name.value.clone())
@@ -148,6 +148,25 @@ fn lacking(policy: &Policy, counted: &[Counted], scope: Scope) -> Option<Against
             first.value
         ),
     ))
+}
+
+/// What is to be said of each waiver, and of the skips that are listed and did not happen.
+fn notes(policy: &Policy, counted: &[Counted]) -> Vec<String> {
+    let waived = counted
+        .iter()
+        .filter_map(|one| one.waiver.as_ref().zip(Some(one)));
+    let mut notes: Vec<_> = waived
+        .map(|(waiver, one)| waiver.sentence(&one.experiment))
+        .collect();
+    let needless = counted.iter().filter(|one| one.needless_skip);
+    let needless: Vec<_> = needless.map(|one| one.experiment.as_str()).collect();
+    if !needless.is_empty() {
+        let (policy, needless) = (&policy.name.value, needless.join(", "));
+        notes.push(format!(
+            "{policy} lets these be skipped, and they were performed: {needless}"
+        ));
+    }
+    notes
 }
 
 fn missing<'a>(

@@ -142,7 +142,7 @@ fn a_listed_skip_that_was_met_is_reported() {
     assert_eq!(decision.verdict, Certified);
     assert_eq!(
         decision.notes,
-        ["a was performed, because namespace user is met, although p.yaml:5 lets it be skipped"]
+        ["p lets these be skipped, and they were performed: a"]
     );
 }
 
