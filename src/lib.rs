@@ -2,6 +2,7 @@
 //!
 //! Start at [`pipeline`]: it is the way that the data goes.
 
+pub mod audit;
 pub mod cli;
 pub mod compare;
 pub mod digest;

@@ -174,20 +174,25 @@ fn keep_pending(entry: &Entry, experiment: &mut Experiment) {
     let Some(path) = entry.snapshot_path() else {
         return;
     };
-    let kept = match experiment.reason.as_ref().map(|reason| &*reason.code) {
-        None => snapshot::remove_pending(&path).map(|_| None),
-        Some("new-snapshot" | "differs") => {
-            let text = &experiment.transcript;
-            let snapshot = Snapshot::new(entry.source_name(), &entry.spec.title, text);
-            snapshot::write_pending(&path, &snapshot).map(Some)
-        }
-        Some(_) => Ok(None),
+    let kept = match (&experiment.reason, unreviewed(entry, experiment)) {
+        (None, _) => snapshot::remove_pending(&path).map(|_| None),
+        (_, Some(snapshot)) => snapshot::write_pending(&path, &snapshot).map(Some),
+        (_, None) => Ok(None),
     };
     match (kept, &mut experiment.reason) {
         (Ok(pending), _) => experiment.pending = pending.map(|path| path.display().to_string()),
         (Err(error), Some(reason)) => reason.text = format!("{}; {error}", reason.text),
         (Err(_), None) => {}
     }
+}
+
+/// The session of an experiment as a snapshot for a review, when it is whole and new, or differs.
+#[must_use]
+pub fn unreviewed(entry: &Entry, experiment: &Experiment) -> Option<Snapshot> {
+    let code = experiment.reason.as_ref().map(|reason| &*reason.code);
+    let waits = matches!(code, Some("new-snapshot" | "differs"));
+    let text = &experiment.transcript;
+    waits.then(|| Snapshot::new(entry.source_name(), &entry.spec.title, text))
 }
 
 /// What holds for a whole run.

@@ -288,6 +288,73 @@ fn wrong_arguments_say_what_is_right() {
     assert!(stderr.contains("did you mean `overlayfs`"), "{stderr}");
 }
 
+const CERTIFIED: &str = "fixtures/results/certified.json";
+const FAILING: &str = "fixtures/results/failing.json";
+
+#[test]
+fn two_runs_are_compared_as_diff_does() {
+    let (code, stdout, _) = answer(verify(&["diff", CERTIFIED, CERTIFIED]));
+    assert_eq!((code, stdout.as_str()), (0, "nothing has changed\n"));
+    let (code, stdout, stderr) = answer(verify(&["diff", CERTIFIED, FAILING]));
+    assert_eq!((code, stderr.as_str()), (1, ""));
+    assert!(
+        stdout.contains("worse  overlayfs                pass -> fail"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn many_hosts_are_one_table_sorted_by_what_is_wrong() {
+    let (code, stdout, stderr) = answer(verify(&["merge", CERTIFIED, FAILING]));
+    assert_eq!((code, stderr.as_str()), (1, ""));
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("not certified  fixtures/results/failing.json"),
+        "{stdout}"
+    );
+    assert_eq!(lines.last(), Some(&"1 not certified, 1 certified"));
+    assert_eq!(answer(verify(&["merge", CERTIFIED])).0, 0);
+}
+
+#[test]
+fn a_results_file_that_is_none_is_a_row_and_loses_no_other() {
+    let good = fs::read_to_string(CERTIFIED).unwrap();
+    let future = good.replacen("verify.results/v1", "verify.results/v9", 1);
+    let files = [
+        ("a.json", good.as_str()),
+        ("future.json", &future),
+        ("half.json", &good[..1000]),
+        ("readme.txt", "not looked at"),
+    ];
+    let folder = folder(&files);
+    let (code, stdout, stderr) = answer(verify(&["merge", &path(&folder, "")]));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stdout.starts_with("unreadable"), "{stdout}");
+    assert!(
+        stdout.ends_with("2 cannot be read, 1 certified\n"),
+        "{stdout}"
+    );
+    for words in [
+        "future.json:2:",
+        "a newer verify wrote it",
+        "half.json:",
+        "damaged",
+    ] {
+        assert!(stderr.contains(words), "`{words}` is not in:\n{stderr}");
+    }
+    expect_invalid(
+        verify(&["diff", CERTIFIED, &path(&folder, "future.json")]),
+        &["v9"],
+    );
+    let (code, _, stderr) = answer(verify(&["merge", &path(&folder, "missing.json")]));
+    assert!(code == 2 && stderr.contains("missing.json"), "{stderr}");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    expect_invalid(
+        verify(&["merge", &path(&folder, "empty")]),
+        &["no results in"],
+    );
+}
+
 #[test]
 fn help_version_schema_man_and_completions_are_printed() {
     for (arguments, words) in [
@@ -428,6 +495,52 @@ fn sessions_are_shown_accepted_and_rejected_without_cargo() {
     fs::write(folder.path().join("snapshots/good.snap.new"), new).unwrap();
     assert_eq!(answer(verify(&["reject", &snapshots])).0, 0);
     assert!(!folder.path().join("snapshots/good.snap.new").exists());
+}
+
+/// What CI has observed and a person accepts: the runner writes no snapshot, but its results hold the session.
+#[test]
+fn a_session_of_another_machine_is_reviewed_here() {
+    let results = fs::read_to_string(FAILING).unwrap();
+    let new = serde_json::from_str::<serde_json::Value>(&results).unwrap()["experiments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["reason"]["code"] == "new-snapshot")
+        .unwrap()
+        .clone();
+    let name = new["id"].as_str().unwrap();
+    let spec = format!("experiment: {name}\ntitle: t\nsteps:\n  - pwd:\n");
+    let spec_file = format!("specs/{name}.yaml");
+    let folder = folder(&[(&spec_file, &spec)]);
+    let review = |results: &str| {
+        fs::write(folder.path().join("results.json"), results).unwrap();
+        let from = path(&folder, "results.json");
+        answer(verify(&[
+            "review",
+            "--from",
+            &from,
+            &path(&folder, "specs"),
+        ]))
+    };
+    let (code, _, stderr) = review(&results);
+    assert_eq!(code, 2, "the spec is another one: {stderr}");
+    assert!(
+        stderr.contains("not the spec that was performed"),
+        "{stderr}"
+    );
+    let performed = new["spec"]["sha256"].as_str().unwrap();
+    let here = verify::digest::sha256(spec.as_bytes());
+    let (code, stdout, stderr) = review(&results.replace(performed, &here));
+    assert_eq!(code, 3, "without a terminal nothing is accepted: {stderr}");
+    assert!(stdout.contains("(new)"), "{stdout}");
+    assert_eq!(answer(verify(&["accept", &path(&folder, "specs")])).0, 0);
+    let accepted = folder.path().join(format!("snapshots/{name}.snap"));
+    let transcript = new["transcript"].as_str().unwrap();
+    assert!(
+        fs::read_to_string(accepted)
+            .unwrap()
+            .contains(transcript.trim_end())
+    );
 }
 
 #[test]

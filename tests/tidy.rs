@@ -77,6 +77,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "audit",
+        &[
+            "compare", "outcome", "report", "results", "source", "verdict",
+        ],
+    ),
+    (
         "pipeline",
         &[
             "host",
@@ -97,7 +103,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "audit",
             "compare",
+            "digest",
             "host",
             "pipeline",
             "plan",

@@ -1,5 +1,7 @@
 //! The command line: what may be asked, and the answer's exit code.
 
+mod audit;
+mod elsewhere;
 mod explain;
 mod inspect;
 mod policy;
@@ -69,6 +71,10 @@ enum Command {
     Policy(policy::Command),
     /// Write reports of results that are there already (needs no root)
     Report(report::Arguments),
+    /// Show what has changed from one run's results to another's (needs no root)
+    Diff(audit::DiffArguments),
+    /// Show the results of many hosts as one table (needs no root)
+    Merge(audit::MergeArguments),
     /// Print the JSON Schema of a spec, for editors, or of a results file
     Schema {
         /// Of what
@@ -76,7 +82,7 @@ enum Command {
         of: SchemaOf,
     },
     /// Show sessions that wait for a review, and accept or reject each
-    Review(review::Arguments),
+    Review(review::ReviewArguments),
     /// Accept sessions that wait for a review
     Accept(review::Arguments),
     /// Reject sessions that wait for a review
@@ -172,6 +178,8 @@ fn answer(command: Command) -> Result<ExitCode, Stop> {
         Command::Lint(selection) => inspect::lint(&selection).map(done),
         Command::Explain(selection) => explain::explain(&selection).map(done),
         Command::Policy(command) => policy::answer(&command).map(done),
+        Command::Diff(arguments) => audit::diff(&arguments),
+        Command::Merge(arguments) => audit::merge(&arguments),
         Command::Report(arguments) => report::report(&arguments).map(done),
         Command::Schema { of } => match of {
             SchemaOf::Spec => print_json(&crate::spec::schema()).map(done),

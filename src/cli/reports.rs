@@ -147,7 +147,8 @@ fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .write_all(bytes)
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file in one go, through a symbolic link and into a device or a pipe as well.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A symbolic link is followed. A device or a pipe is written to: its name must not become a regular file's.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&path) {

@@ -3,13 +3,24 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::Stop;
+use super::{Stop, elsewhere};
 use crate::compare::diff;
 use crate::snapshot::{self, Pending, SnapshotError};
 use crate::spec::snapshot_folder;
 use crate::verdict::ExitCode;
 
-/// What `verify review`, `accept` and `reject` take.
+/// What `verify review` takes.
+#[derive(Debug, clap::Args)]
+pub struct ReviewArguments {
+    /// Review the sessions of this results file, which `verify run -r json=FILE` has written elsewhere: PATH is then
+    /// their specs; without any, `specs/` here
+    #[arg(long, value_name = "RESULTS")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    pending: Arguments,
+}
+
+/// What `verify accept` and `reject` take.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folders of specs or of snapshots, and snapshots; without any, `snapshots/` here
@@ -19,14 +30,16 @@ pub struct Arguments {
 
 impl Arguments {
     fn pending(&self) -> Result<Vec<Pending>, Stop> {
-        let here = [PathBuf::from("snapshots")];
-        let paths = if self.paths.is_empty() {
-            &here[..]
-        } else {
-            &self.paths
-        };
+        let paths = self.paths_or("snapshots");
         let folders: Vec<_> = paths.iter().map(|path| folder_of(path)).collect();
         Ok(snapshot::pending(&folders)?)
+    }
+
+    fn paths_or(&self, here: &str) -> Vec<PathBuf> {
+        match self.paths.is_empty() {
+            true => vec![PathBuf::from(here)],
+            false => self.paths.clone(),
+        }
     }
 }
 
@@ -49,8 +62,11 @@ impl From<SnapshotError> for Stop {
 ///
 /// # Errors
 /// Files that cannot be read or written; no terminal to ask on.
-pub fn review(arguments: &Arguments) -> Result<ExitCode, Stop> {
-    let pending = arguments.pending()?;
+pub fn review(arguments: &ReviewArguments) -> Result<ExitCode, Stop> {
+    if let Some(results) = &arguments.from {
+        elsewhere::keep(results, &arguments.pending.paths_or("specs"))?;
+    }
+    let pending = arguments.pending.pending()?;
     if pending.is_empty() {
         writeln!(anstream::stdout(), "nothing waits for a review")?;
         return Ok(ExitCode::Done);

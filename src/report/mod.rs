@@ -16,6 +16,8 @@ use std::str::FromStr;
 
 use crate::results::Results;
 use crate::source::nearest;
+pub use html::page;
+pub use text::{one_line, printable};
 
 /// A format of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

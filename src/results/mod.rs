@@ -117,15 +117,18 @@ impl Counts {
     #[must_use]
     pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         let mut counts = Self::default();
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Pass => counts.pass += 1,
-                Outcome::Fail => counts.fail += 1,
-                Outcome::Skip => counts.skip += 1,
-                Outcome::Broken => counts.broken += 1,
-            }
-        }
+        outcomes.into_iter().for_each(|outcome| counts.add(outcome));
         counts
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Pass => self.pass += 1,
+            Outcome::Fail => self.fail += 1,
+            Outcome::Skip => self.skip += 1,
+            Outcome::Broken => self.broken += 1,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub enum ExitCode {
     Done,
     /// Not certified.
     NotCertified,
+    /// What was compared differs.
+    Differs,
     /// Arguments, a spec, a policy or a snapshot cannot be read; nothing was performed.
     Invalid,
     /// Undecided.
@@ -42,7 +44,7 @@ impl ExitCode {
     pub fn number(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::NotCertified => 1,
+            Self::NotCertified | Self::Differs => 1,
             Self::Invalid => 2,
             Self::Undecided => 3,
             Self::Dirty => 4,
@@ -56,6 +58,7 @@ impl ExitCode {
         match self {
             Self::Done => "everything that was asked for was shown",
             Self::NotCertified => "the kernel answered otherwise than reviewed",
+            Self::Differs => "what was compared differs",
             Self::Invalid => "the request cannot be read; nothing was performed",
             Self::Undecided => "nothing failed, but not everything was shown",
             Self::Dirty => "something was left on the host and could not be removed",

@@ -24,6 +24,30 @@ const POLICY: &str =
 /// The report.
 #[must_use]
 pub fn render(results: &Results) -> String {
+    let title = format!(
+        "{}: Linux {}",
+        results.verdict,
+        one_line(&results.host.kernel)
+    );
+    let body = html! {
+        (head::verdict(results))
+        main {
+            (to_do::section(results))
+            (map::section(results))
+            section aria-labelledby="experiments" {
+                h2 id="experiments" { "Experiments" }
+                @for experiment in &results.experiments { (experiment::details(experiment)) }
+            }
+            (facts::section(results))
+        }
+        footer { "Made by verify " (one_line(&results.verify.version)) " from its results file." }
+    };
+    page(&title, &body)
+}
+
+/// A page of this content, with the style that all pages share.
+#[must_use]
+pub fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -32,22 +56,10 @@ pub fn render(results: &Results) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (results.verdict) ": Linux " (one_line(&results.host.kernel)) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                (head::verdict(results))
-                main {
-                    (to_do::section(results))
-                    (map::section(results))
-                    section aria-labelledby="experiments" {
-                        h2 id="experiments" { "Experiments" }
-                        @for experiment in &results.experiments { (experiment::details(experiment)) }
-                    }
-                    (facts::section(results))
-                }
-                footer { "Made by verify " (one_line(&results.verify.version)) " from its results file." }
-            }
+            body { (body) }
         }
     };
     page.into_string()
