@@ -171,6 +171,10 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
         false => "",
     };
     fact("privilege", &format!("{}{place}", host.privilege));
+    if let Some(ids) = &host.subordinate_ids {
+        let (users, groups) = (ids.users, ids.groups);
+        fact("", &format!("subordinate users {users}, groups {groups}"));
+    }
     fact("cpus", &host.cpus.to_string());
     fact("cgroups", host.cgroups.layout());
     for (controller, group) in &host.cgroups.v1 {

@@ -45,14 +45,18 @@ pub fn controllers(group: &Path, file: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Whether the manager of the hierarchy says that this group was handed over to whoever runs in it. systemd marks such
-/// groups with an extended attribute; see "Delegation" in its CGROUP_DELEGATION.md.
+/// Whether the manager of the hierarchy has handed this group over to whoever runs in it: by giving it to an ordinary
+/// user ("Delegation" in cgroup-v2.rst), or by the extended attribute that systemd marks such groups with
+/// (CGROUP_DELEGATION.md), which also tells when that is root.
 #[must_use]
 pub fn is_delegated(group: &Path) -> bool {
-    let names = ["user.delegate", "trusted.delegate"];
-    names
-        .iter()
-        .any(|name| xattr::read(group, name).is_ok_and(|value| value == b"1"))
+    let user = nix::unistd::geteuid();
+    let is_given = fs::metadata(group).is_ok_and(|group| group.uid() == user.as_raw());
+    let is_marked = |name| xattr::read(group, name).is_ok_and(|value| value == b"1");
+    (is_given && !user.is_root())
+        || ["user.delegate", "trusted.delegate"]
+            .into_iter()
+            .any(is_marked)
 }
 
 /// Whether this process is the only one in a group.

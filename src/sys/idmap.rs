@@ -17,6 +17,12 @@ pub struct Range {
     pub count: u32,
 }
 
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} from {} on", self.count, self.first)
+    }
+}
+
 /// The ids that a user may give to a user namespace beside its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -27,7 +27,7 @@ pub enum Top {
 }
 
 /// How long a measurement may take before it is inconclusive; it takes some 60 ms for a pair, 300 ms for a limit.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(10);
 
 impl Verb for Top {
     const USAGE: &'static str = "top A B = RATIO ±TOLERANCE% | top A = PART% ±TOLERANCE%";
