@@ -1,6 +1,5 @@
 //! What became of an experiment: a recording against the snapshot that a person has reviewed.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Diff, diff};
@@ -11,7 +10,8 @@ use crate::transcript::Transcript;
 /// What became of an experiment.
 ///
 /// *Fail* is about the host, *broken* is about the run: the line between them is whether the kernel was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Performed, the transcript equals the reviewed snapshot, nothing was left behind.

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::Read;
 
 use nix::fcntl::OFlag;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
 use crate::sys::spawn::open_this_program;
 
 /// The program that made the results.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Program {
     /// Its version: `0.1.0`.

@@ -183,7 +183,10 @@ fn answer(command: Command) -> Result<ExitCode, Stop> {
         Command::Report(arguments) => report::report(&arguments).map(done),
         Command::Schema { of } => match of {
             SchemaOf::Spec => print_json(&crate::spec::schema()).map(done),
-            SchemaOf::Results => print_json(&crate::results::schema()).map(done),
+            SchemaOf::Results => {
+                io::stdout().write_all(crate::results::JSON_SCHEMA.as_bytes())?;
+                Ok(ExitCode::Done)
+            }
         },
         Command::Review(arguments) => review::review(&arguments),
         Command::Accept(arguments) => review::accept(&arguments).map(done),

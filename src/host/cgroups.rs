@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use procfs::ProcessCGroups;
 use procfs::process::{MountInfos, Process};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::cgroupfs;
 
 /// Where this process may make cgroups.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cgroups {
     /// For each controller of cgroup v1 the caller's own group in its hierarchy.
@@ -21,7 +21,8 @@ pub struct Cgroups {
 }
 
 /// The cgroup v2 hierarchy, as the caller sees it. See cgroup-v2.rst.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Unified {
     /// The caller's own group and those above it, up to the one that is mounted.
@@ -31,7 +32,8 @@ pub struct Unified {
 }
 
 /// One group above the caller, or its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Level {
     /// The group.

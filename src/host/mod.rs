@@ -5,7 +5,6 @@ mod privilege;
 mod subordinate;
 
 use nix::sys::utsname::UtsName;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cgroups::{Cgroups, Level, Parent, Unified};
@@ -14,7 +13,8 @@ pub use privilege::Privilege;
 use crate::sys::idmap::SubordinateIds;
 
 /// The host, as far as it matters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// The kernel's release: `6.1.0-18-amd64`.

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use procfs::process::Process;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::namespace::is_in_initial_user_namespace;
 
 /// What the caller may do. See capabilities(7), user_namespaces(7).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Privilege {
     /// User 0 of the initial user namespace with every capability that containers take.

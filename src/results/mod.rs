@@ -9,7 +9,6 @@ mod record;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::Diff;
@@ -24,14 +23,12 @@ pub use record::{Performance, experiment};
 /// The schema of a results file, as it names it.
 pub const SCHEMA: &str = "verify.results/v1";
 
-/// The JSON Schema (2020-12) of a results file. It is derived from the types, so it cannot differ from what is written.
-#[must_use]
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Results)
-}
+/// The JSON Schema (2020-12) of a results file. A test derives it from the types, so it cannot differ from what is written.
+pub const JSON_SCHEMA: &str = include_str!("v1.schema.json");
 
 /// Which schema a results file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Schema {
     /// This one. A change that an older reader would misunderstand makes a new one.
     #[serde(rename = "verify.results/v1")]
@@ -39,7 +36,8 @@ pub enum Schema {
 }
 
 /// Everything about a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Results {
     /// Which schema this is.
@@ -81,7 +79,8 @@ impl Results {
 }
 
 /// The policy of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyUsed {
     /// Its name.
@@ -99,7 +98,8 @@ pub struct PolicyUsed {
 }
 
 /// How many experiments had which outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Passed.
@@ -133,7 +133,8 @@ impl Counts {
 }
 
 /// Everything about one experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Its name.
@@ -187,7 +188,8 @@ impl Experiment {
 }
 
 /// Why an outcome is not *pass*.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// For machines: `new-snapshot`, `differs`, `step-failed`, `unmet-need`.
@@ -217,7 +219,8 @@ impl Reason {
 }
 
 /// The spec of an experiment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SpecFile {
     /// Its file as the user named it, or `<built-in>/specs/NAME.yaml`.
@@ -229,7 +232,8 @@ pub struct SpecFile {
 }
 
 /// The reviewed session of an experiment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotFile {
     /// Its file, or `<built-in>/snapshots/NAME.snap`.
@@ -239,7 +243,8 @@ pub struct SnapshotFile {
 }
 
 /// One step as it was performed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Its line in the spec, from 1.
@@ -263,7 +268,8 @@ pub struct Step {
 }
 
 /// A number that was measured and judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Measurement {
     /// The line of the spec whose step measured, from 1.
@@ -290,4 +296,21 @@ pub trait Watch {
     fn tick(&mut self);
     /// An experiment has ended.
     fn ended(&mut self, experiment: &Experiment);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE=1 cargo test --lib results` writes it anew. It is a file because deriving it takes 0.3 MB of a binary.
+    #[test]
+    fn the_schema_is_that_of_the_types() {
+        let schema = schemars::schema_for!(Results);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            return std::fs::write("src/results/v1.schema.json", &text).unwrap();
+        }
+        let same = JSON_SCHEMA == text;
+        assert!(same, "`UPDATE=1 cargo test --lib results` writes it anew");
+    }
 }

@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Pid, Uid};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A range of subordinate ids: as many as `count`, from `first` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     /// The first one, as the outer user namespace numbers it.
@@ -24,7 +24,8 @@ impl std::fmt::Display for Range {
 }
 
 /// The ids that a user may give to a user namespace beside its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubordinateIds {
     /// Users.

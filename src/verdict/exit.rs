@@ -1,13 +1,13 @@
 //! From the verdict to the exit code.
 
 use nix::sys::signal::Signal;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 
 /// The program's exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(into = "u8", try_from = "u8")]
 pub enum ExitCode {
     /// Certified, or whatever else was asked for is done.

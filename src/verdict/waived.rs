@@ -1,7 +1,6 @@
 //! What becomes of a waiver on a day, beside an outcome.
 
 use chrono::NaiveDate;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Change, Diff};
@@ -12,7 +11,8 @@ use crate::policy::Waiver;
 pub const DUE_DAYS: i64 = 14;
 
 /// Whether a waiver counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WaiverState {
     /// It holds: what became of the experiment does not count.
@@ -26,7 +26,8 @@ pub enum WaiverState {
 }
 
 /// A waiver and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WaiverReport {
     /// Whether it counts.

@@ -20,7 +20,7 @@ pub fn details(experiment: &Experiment) -> Markup {
             }
             @if let Some(reason) = &experiment.reason { (why(experiment, reason)) }
             @if let Some(waiver) = &experiment.waiver { p { (prose(&waiver.sentence(&experiment.id))) "." } }
-            @if let Some(diff) = &experiment.diff { (diff_table(diff)) }
+            @if let Some(diff) = &experiment.diff { (diff_table(&experiment.id, diff)) }
             @for leftover in &experiment.leftovers { p class="left" { b { "Left behind: " } (one_line(leftover)) } }
             (picture::all(experiment))
             (session::session(experiment))
@@ -47,10 +47,10 @@ fn why(experiment: &Experiment, reason: &Reason) -> Markup {
     }
 }
 
-fn diff_table(diff: &Diff) -> Markup {
+fn diff_table(id: &str, diff: &Diff) -> Markup {
     html! {
         h4 { "What differs from the reviewed session" }
-        div class="scroll" tabindex="0" role="region" aria-label="What differs" {
+        div class="scroll" tabindex="0" role="region" aria-label={ "What differs in " (one_line(id)) } {
             table class="diff" {
                 thead { tr {
                     th scope="col" { "reviewed" } th scope="col" { "observed" }

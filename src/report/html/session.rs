@@ -50,7 +50,7 @@ fn block(step: &Step) -> Markup {
 
 fn evidence(step: &Step) -> Markup {
     html! {
-        dt { code { (one_line(&step.text)) } }
+        dt { "Line " (step.line) ": " code { (one_line(&step.text)) } }
         @for fact in &step.evidence { dd { (one_line(fact)) } }
     }
 }
