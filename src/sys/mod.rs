@@ -6,6 +6,7 @@ pub mod busy;
 pub mod cgroup;
 pub mod cgroupfs;
 pub mod clock;
+mod clone;
 pub mod cpu;
 pub mod elf;
 pub mod icmp;
@@ -17,6 +18,7 @@ mod poll;
 pub mod process;
 pub mod sched;
 pub mod spawn;
+mod steps;
 #[cfg(test)]
 mod test_namespaces;
 pub mod xattr;
@@ -25,11 +27,24 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-/// The number of the mount that a file is on, as in /proc/self/mountinfo. statx(2), Linux 5.8
+/// The number of the mount that a file is on, as in /proc/self/mountinfo.
 ///
 /// # Errors
 /// Those of statx(2); `EOPNOTSUPP` where the kernel does not tell.
 pub fn mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    statx_mount_id(file).or_else(|errno| fdinfo_mount_id(file).ok_or(errno))
+}
+
+/// proc_pid_fdinfo(5), for where a filter does not have statx(2), or the kernel not its mount number.
+fn fdinfo_mount_id(file: BorrowedFd<'_>) -> Option<u64> {
+    let path = format!("/proc/self/fdinfo/{}", file.as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    let number = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
+    number.trim().parse().ok()
+}
+
+/// Linux 5.8
+fn statx_mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     // SAFETY: zero is valid for every field of statx.
     let mut status: libc::statx = unsafe { std::mem::zeroed() };
     // By its number: the standard library refers to the function weakly, and a static glibc leaves it null then.

@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Pid, Uid, pipe2};
 
+use super::clone::{Cloned, clone};
 use super::idmap::{MapError, SubordinateIds};
 
 /// The descriptor that the first of [`Program::files`] gets; the others follow.
@@ -96,39 +97,18 @@ impl Spawned {
 ///
 /// # Errors
 /// Those of [`SubordinateIds::map`].
-/// Those of clone3(2): `EPERM` without the capability, `ENOSPC` at a limit of `user.max_*_namespaces`, `ENOSYS`
-/// behind a seccomp filter.
+/// Those of clone(2): `EPERM` without the capability, `ENOSPC` at a limit of `user.max_*_namespaces`.
 pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnFailure> {
     let fail = |call| move |errno| SpawnError { call, errno };
     let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
     let this_program = open_this_program(OFlag::O_PATH).map_err(fail("open this program"))?;
     let (mapped, map) = pipe2(OFlag::O_CLOEXEC).map_err(fail("pipe2"))?;
     let plan = ChildPlan::new(program, &report, &this_program, (&mapped, &map));
-    let mut pidfd: i32 = -1;
-    let flags = program.namespaces.bits() | libc::CLONE_PIDFD;
-    // SAFETY: zero is valid for every field of clone_args.
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = u64::from(flags.cast_unsigned());
-    arguments.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
-    arguments.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
-    // SAFETY: the arguments are valid and of the size that is given; no stack is set, so this is a fork, and the child
-    // makes system calls only until it executes another program.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            std::ptr::from_mut(&mut arguments),
-            size_of::<libc::clone_args>(),
-        )
-    };
-    match Errno::result(result).map_err(fail("clone3"))? {
-        0 => plan.run(),
-        pid => {
-            let spawned = Spawned {
-                pid: Pid::from_raw(i32::try_from(pid).unwrap_or(-1)),
-                // SAFETY: clone3 has put a new descriptor there, which nobody else owns.
-                pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-                stage,
-            };
+    // SAFETY: the child makes system calls only until it executes another program.
+    match unsafe { clone(program.namespaces) }? {
+        Cloned::Child => plan.run(),
+        Cloned::Parent(pid, pidfd) => {
+            let spawned = Spawned { pid, pidfd, stage };
             if let Some(ids) = &program.subordinate_ids {
                 give_ids(&spawned, ids, &map)?;
             }
