@@ -46,6 +46,22 @@ pub fn probe(need: &Need, cgroups: &BTreeMap<String, OwnedFd>) -> Result<(), Fai
     }
 }
 
+/// Tries one kind of namespace alone, outside of a worker, when none with all of them can be had.
+///
+/// # Errors
+/// What the kernel answered: the need is not met.
+pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Failure> {
+    let Need::Namespace(kind) = need else {
+        return Ok(());
+    };
+    throw_away(|| {
+        if worker.contains(&Kind::User) && *kind != Kind::User {
+            namespace(Kind::User)?;
+        }
+        namespace(*kind)
+    })
+}
+
 fn throw_away(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     in_child(work).unwrap_or_else(|lost| Err(lost_child("probe", lost)))
 }

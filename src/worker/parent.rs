@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use super::needs;
 use super::run::Run;
 use super::signals::Signals;
 use super::supervised::{MAP_IDS, Worker, not_performed};
@@ -218,17 +219,24 @@ impl Fleet<'_> {
     }
 }
 
-/// A need that only shows when its group is made is unmet; everything else is the run's trouble.
+/// A need that only shows when its group or its namespace is made is unmet; everything else is the run's trouble.
 fn unstarted(task: &Task, failure: Failure) -> End {
-    let need = task.assignment.needs.iter().find(|need| {
-        if failure.call == MAP_IDS {
-            return **need == Need::SubordinateIds;
+    let refused = |need: &Need| match need {
+        Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
+        Need::Namespace(_) if failure.call.starts_with("clone") => {
+            let refused = needs::probe_outside(need, &task.assignment.namespaces).err();
+            // No process to try it in says nothing about namespaces.
+            refused.filter(|failure| failure.call == "unshare")
         }
-        let of_cgroups = matches!(need, Need::CgroupV1(_)) || need.is_unified();
-        ["mkdir", "write"].contains(&failure.call.as_str()) && of_cgroups
-    });
-    match need {
-        Some(need) => End::Unmet {
+        need if matches!(need, Need::CgroupV1(_)) || need.is_unified() => {
+            let makes = ["mkdir", "write"].contains(&failure.call.as_str());
+            makes.then(|| failure.clone())
+        }
+        _ => None,
+    };
+    let mut needs = task.assignment.needs.iter();
+    match needs.find_map(|need| Some((need, refused(need)?))) {
+        Some((need, failure)) => End::Unmet {
             need: need.to_string(),
             failure: name_owner(need, failure),
         },
