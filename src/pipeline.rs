@@ -1,11 +1,14 @@
 //! The way of the data: specs, plan, recordings, transcripts, outcomes, verdict, report. It goes one way only.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use nix::sys::signal::Signal;
 
+use crate::diagnose::{Diagnosis, Facts, Symptom, diagnose};
 use crate::host::Host;
 use crate::outcome::judge;
 use crate::plan::{Planned, Unmet, plan};
@@ -202,6 +205,8 @@ struct Frame<'a> {
     options: &'a Options,
     /// When it began, by the clock on the wall and by the one that nobody sets.
     began: (DateTime<Utc>, Instant),
+    /// Looked at when the first experiment fails.
+    facts: OnceCell<Facts>,
 }
 
 /// An experiment that has ended.
@@ -218,7 +223,14 @@ impl<'a> Frame<'a> {
             policy,
             options,
             began: (wall(), Instant::now()),
+            facts: OnceCell::new(),
         }
+    }
+
+    fn diagnosis(&self, recording: &Recording) -> Option<Diagnosis> {
+        let symptom = Symptom::of(recording)?;
+        let facts = self.facts.get_or_init(|| Facts::look(Path::new("/")));
+        Some(diagnose(&symptom, facts))
     }
 
     fn finish(&self, entry: &Entry, recording: Recording, snapshot: Option<&Stored>) -> Finished {
@@ -234,6 +246,7 @@ impl<'a> Frame<'a> {
             transcript,
             judgement,
             counted: &counted,
+            diagnosis: self.diagnosis(&recording),
         });
         if self.options.write_pending {
             keep_pending(entry, &mut experiment);

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("replace", &[]),
     ("program", &["digest", "sys"]),
     ("recording", &[]),
+    ("diagnose", &["recording"]),
     ("measure", &[]),
     ("yaml", &["line", "source"]),
     ("line", &["source"]),
@@ -57,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "results",
         &[
             "compare",
+            "diagnose",
             "digest",
             "host",
             "outcome",
@@ -85,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
+            "diagnose",
             "host",
             "outcome",
             "plan",

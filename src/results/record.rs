@@ -1,8 +1,9 @@
 //! From what was recorded and judged to what stands in the results.
 
 use super::{Experiment, Measurement, Reason, SnapshotFile, SpecFile, Step};
+use crate::diagnose::Diagnosis;
 use crate::digest::sha256;
-use crate::outcome::Judgement;
+use crate::outcome::{self, Judgement};
 use crate::recording::{Cause, Recording, StepRecord};
 use crate::snapshot::Stored;
 use crate::spec::Spec;
@@ -23,6 +24,8 @@ pub struct Performance<'a> {
     pub judgement: Judgement,
     /// How it counts.
     pub counted: &'a Counted,
+    /// Why it failed.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// The result of an experiment.
@@ -35,6 +38,7 @@ pub fn experiment(performance: Performance<'_>) -> Experiment {
         transcript,
         judgement,
         counted,
+        diagnosis,
     } = performance;
     let line = judgement.reason.as_ref().and_then(|reason| reason.line);
     let steps = recording.steps.iter().zip(&transcript.steps);
@@ -42,13 +46,7 @@ pub fn experiment(performance: Performance<'_>) -> Experiment {
         id: spec.experiment.clone(),
         title: spec.title.clone(),
         outcome: judgement.outcome,
-        reason: judgement.reason.map(|reason| Reason {
-            code: reason.code.to_owned(),
-            text: reason.text,
-            cause: None,
-            evidence: Vec::new(),
-            remedy: None,
-        }),
+        reason: judgement.reason.map(|found| reason(found, diagnosis)),
         standing: counted.standing.clone(),
         verdict: counted.verdict,
         waiver: counted.waiver.clone(),
@@ -71,6 +69,20 @@ pub fn experiment(performance: Performance<'_>) -> Experiment {
         measurements: recording.steps.iter().flat_map(measurements).collect(),
         leftovers: recording.leftovers.clone(),
         transcript: transcript.text,
+    }
+}
+
+fn reason(found: outcome::Reason, diagnosis: Option<Diagnosis>) -> Reason {
+    let (cause, evidence, remedy) = match diagnosis {
+        Some(known) => (Some(known.cause), known.evidence, known.remedy),
+        None => (None, Vec::new(), None),
+    };
+    Reason {
+        code: found.code.to_owned(),
+        text: found.text,
+        cause,
+        evidence,
+        remedy,
     }
 }
 

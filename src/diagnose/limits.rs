@@ -1,0 +1,95 @@
+//! What there is no more of: files, processes, memory, disk. getrlimit(2)
+
+use super::{Diagnosis, Facts, Symptom};
+
+pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    match symptom.errno()? {
+        "EMFILE" => files(facts),
+        "EAGAIN" if symptom.calls(&["clone3", "clone", "fork"]) => processes(facts),
+        "EFBIG" => file_size(facts),
+        "ENOSPC" | "EDQUOT" => disk(symptom),
+        "ENOMEM" => memory(facts),
+        _ => None,
+    }
+}
+
+fn quote(line: &str) -> Vec<String> {
+    let columns: Vec<_> = line.split_whitespace().collect();
+    vec![format!("/proc/self/limits: {}", columns.join(" "))]
+}
+
+fn files(facts: &Facts) -> Option<Diagnosis> {
+    let line = facts.limit("Max open files")?;
+    Some(Diagnosis::new(
+        "this process may not have more files open (RLIMIT_NOFILE)",
+        quote(line),
+        "ulimit -n 1024, or LimitNOFILE=1024 in its systemd unit",
+    ))
+}
+
+/// fork(2): EAGAIN is RLIMIT_NPROC of the user, pids.max of the cgroup or of one above it, or the whole host's limit.
+fn processes(facts: &Facts) -> Option<Diagnosis> {
+    if let Some(evidence) = full_group(facts) {
+        let cause = "the cgroup that verify runs in may not have more processes (pids.max)";
+        let remedy =
+            "raise pids.max, TasksMax= of the systemd unit, or --pids-limit of the container";
+        return Some(Diagnosis::new(cause, evidence, remedy));
+    }
+    let line = facts.limit("Max processes")?;
+    // Who has one of these capabilities is not held by it.
+    if line.contains("unlimited") || facts.has_capability(21)? || facts.has_capability(24)? {
+        return None;
+    }
+    Some(Diagnosis::new(
+        "this user may not have more processes (RLIMIT_NPROC)",
+        quote(line),
+        "ulimit -u 1024, or nproc in /etc/security/limits.conf",
+    ))
+}
+
+/// The first group from here up that may not have two processes more, as evidence.
+fn full_group(facts: &Facts) -> Option<Vec<String>> {
+    let own = super::cgroups::own_group(facts, "pids")?;
+    let read = |group: &std::path::Path, file: &str| {
+        let path = group.join(file);
+        facts
+            .read(&path)
+            .map(|value| (format!("{}: {value}", path.display()), value))
+    };
+    own.ancestors().find_map(|group| {
+        let (maximum, limit) = read(group, "pids.max")?;
+        let (current, number) = read(group, "pids.current")?;
+        let full = number.parse::<u64>().ok()? + 2 > limit.parse::<u64>().ok()?;
+        full.then(|| vec![maximum, current])
+    })
+}
+
+fn file_size(facts: &Facts) -> Option<Diagnosis> {
+    let line = facts
+        .limit("Max file size")
+        .filter(|line| !line.contains("unlimited"))?;
+    let cause = "this process may not write files of this size (RLIMIT_FSIZE)";
+    Some(Diagnosis::new(cause, quote(line), "ulimit -f unlimited"))
+}
+
+fn memory(facts: &Facts) -> Option<Diagnosis> {
+    let line = facts
+        .limit("Max address space")
+        .filter(|line| !line.contains("unlimited"))?;
+    let cause = "this process may not have more memory (RLIMIT_AS)";
+    Some(Diagnosis::new(cause, quote(line), "ulimit -v unlimited"))
+}
+
+/// ENOSPC is other things, too: a limit of namespaces (clone(2)), a cpuset without CPUs.
+fn disk(symptom: &Symptom<'_>) -> Option<Diagnosis> {
+    let object = &symptom.failure.object;
+    let writes = symptom.calls(&["write", "open", "mkdir", "symlink", "copy_file_range"]);
+    if !writes || object.starts_with("/sys/fs/cgroup") {
+        return None;
+    }
+    Some(Diagnosis::new(
+        format!("there is no space, or no inode, left where `{object}` is"),
+        vec![symptom.failure.to_string()],
+        "df and df -i say which of them; make room there",
+    ))
+}
