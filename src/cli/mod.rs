@@ -208,9 +208,8 @@ fn answer(command: Command) -> Result<ExitCode, Stop> {
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Stop> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| Stop::invalid(format!("error: {error}")))?;
-    text.push('\n');
+    let text =
+        crate::report::json(value).map_err(|error| Stop::invalid(format!("error: {error}")))?;
     io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }

@@ -57,10 +57,4 @@ impl Host {
             cgroups: Cgroups::look(),
         }
     }
-
-    /// The facts as the one text that digests are made of: what `verify host --json` prints.
-    #[must_use]
-    pub fn canonical(&self) -> String {
-        serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
-    }
 }

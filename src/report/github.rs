@@ -7,16 +7,15 @@ use std::fmt::Write as _;
 use super::text::{number_of, one_line, why};
 use crate::outcome::Outcome;
 use crate::results::{Experiment, Results};
+use crate::verdict::Verdict;
 
 /// GitHub shows as many errors of a step, and as many warnings, and no more.
 const SHOWN: usize = 10;
 
-/// The report: an error for each experiment that failed or is broken, unless it is waived.
+/// The report: an error for each experiment that counts against the host, also for a skip that the policy does not allow.
 #[must_use]
 pub fn render(results: &Results) -> String {
-    let bad = |one: &&Experiment| {
-        matches!(one.outcome, Outcome::Fail | Outcome::Broken) && one.waived().is_none()
-    };
+    let bad = |one: &&Experiment| one.verdict != Verdict::Certified;
     let bad: Vec<_> = results.experiments.iter().filter(bad).collect();
     let shown = if bad.len() > SHOWN { SHOWN - 1 } else { SHOWN };
     let mut text: String = bad.iter().take(shown).copied().map(annotation).collect();
@@ -49,8 +48,10 @@ fn annotation(experiment: &Experiment) -> String {
         "{} {}",
         experiment.id,
         match experiment.outcome {
+            Outcome::Pass => "passed",
             Outcome::Fail => "failed",
-            _ => "is broken",
+            Outcome::Skip => "was skipped",
+            Outcome::Broken => "is broken",
         }
     ));
     let message = data(&format!(

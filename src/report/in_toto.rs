@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 /// # Errors
 /// It cannot be written as JSON.
 pub fn render(results: &Results) -> io::Result<String> {
-    let host = sha256(results.host.canonical().as_bytes());
+    let host = sha256(text::json(&results.host)?.as_bytes());
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [resource("host.json", &host)],

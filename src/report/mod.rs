@@ -17,7 +17,7 @@ use std::str::FromStr;
 use crate::results::Results;
 use crate::source::nearest;
 pub use html::page;
-pub use text::{one_line, printable};
+pub use text::{json, one_line, printable};
 
 /// A format of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +42,13 @@ pub enum Format {
     Prometheus,
     /// An in-toto statement.
     InToto,
+    /// The facts of the host, as an in-toto statement is about them; `verify host --json` prints them as well.
+    Host,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Json,
         Self::Terminal,
         Self::Junit,
@@ -57,6 +59,7 @@ impl Format {
         Self::Html,
         Self::Prometheus,
         Self::InToto,
+        Self::Host,
     ];
 
     /// Its name on the command line.
@@ -73,6 +76,7 @@ impl Format {
             Self::Html => "html",
             Self::Prometheus => "prometheus",
             Self::InToto => "in-toto",
+            Self::Host => "host",
         }
     }
 
@@ -92,6 +96,7 @@ impl Format {
             Self::Html => html::render(results),
             Self::Prometheus => prometheus::render(results),
             Self::InToto => in_toto::render(results)?,
+            Self::Host => text::json(&results.host)?,
         })
     }
 }
