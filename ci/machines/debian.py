@@ -58,22 +58,28 @@ def lock():
     return file
 
 
+def mirrors():
+    """Where the host has Debian's packages from, by whether these are security updates; nothing before apt-get update."""
+    form = "--format=$(REPO_URI) $(CODENAME)"
+    targets = output("apt-get", "indextargets", form, "Created-By: Packages", "Origin: Debian").splitlines()
+    return {codename.endswith("-security"): uri for uri, codename in map(str.split, targets)}
+
+
 def sources():
     """The lines of sources.list for the suites, at the host's own mirror."""
-    form = "--format=$(REPO_URI) $(CODENAME)"
-    targets = [line.split() for line in output("apt-get", "indextargets", form, "Created-By: Packages", "Origin: Debian").splitlines()]
-    mirrors = {codename.endswith("-security"): uri for uri, codename in targets}
-    if len(mirrors) < 2:
-        sys.exit("apt knows no mirror of Debian and its security updates: ci/kernels needs them")
-    return "".join(f"deb {mirrors[suite.endswith('-security')]} {suite} main\n" for suite in SUITES)
+    if len(mirrors()) < 2:
+        output("apt-get", "-qq", "update")
+    found = mirrors()
+    if len(found) < 2:
+        sys.exit("ci/kernels needs a mirror of Debian and one of its security updates in apt's configuration")
+    return "".join(f"deb {found[suite.endswith('-security')]} {suite} main\n" for suite in SUITES)
 
 
 def private_apt():
     """Makes apt look into lists of its own from here on."""
     for folder in ["lists/partial", "archives/partial"]:
         os.makedirs(os.path.join(CACHE, folder), exist_ok=True)
-    text = sources()
-    write("sources.list", text)
+    write("sources.list", sources())
     write("status", "")
     write("apt.conf", f"""
         Dir::State "{CACHE}"; Dir::State::status "{CACHE}/status"; Dir::Cache "{CACHE}";

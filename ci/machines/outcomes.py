@@ -1,37 +1,52 @@
-"""What verify reported in a machine, against what the cell expects."""
+"""What verify found in a machine, against what the cell expects."""
 
-import re
+import json
 
-import machines.cells as cells
+from machines import cells
 
-PASS, SKIP = "✓", "–"
-LINE = re.compile(r"(pass|skip|FAIL|BROKEN) +([\w-]+) ")
-
-
-def read(report):
-    """For each experiment its outcome and the lines below it."""
-    outcomes, name = {}, None
-    for line in report.splitlines():
-        match = LINE.match(line)
-        if match:
-            name = match.group(2)
-            outcomes[name] = (match.group(1), "")
-        elif name and line.startswith("  "):
-            word, reason = outcomes[name]
-            outcomes[name] = (word, reason + line + "\n")
-    return outcomes
+PASS, SKIP, OPEN, MISSING = "✓", "–", "?", "MISSING"
 
 
-def mark(cell, experiment, outcomes):
+def read(text):
+    """verify's results. Where the machine did not come so far there are none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"experiments": []}
+
+
+def experiments(results):
+    """For each experiment its outcome and the reason of that."""
+    return {one["id"]: (one["outcome"], one["reason"] or {"code": "", "text": ""}) for one in results["experiments"]}
+
+
+def mark(cell, experiment, found):
     """The table's mark. What is not expected is a word in capitals."""
-    word, reason = outcomes.get(experiment, ("missing", ""))
+    outcome, reason = found.get(experiment, (MISSING, None))
     skips = cells.skips(cell, experiment)
-    if word == "pass":
+    if outcome == "pass":
         return "PASS" if skips else PASS
-    if word == "skip":
-        return SKIP if skips and skips.search(reason) else "SKIP"
-    return word.upper()
+    if outcome == "skip":
+        return SKIP if skips and skips.search(reason["text"]) else "SKIP"
+    if outcome == "broken" and reason["code"] == "inconclusive" and cells.disturbed(cell):
+        return OPEN
+    return outcome.upper()
 
 
 def red(mark):
-    return mark not in (PASS, SKIP)
+    return mark not in (PASS, SKIP, OPEN)
+
+
+def strange(cell, results):
+    """What is wrong with the machine as a whole: left behind, or another host than the cell is to be."""
+    if not results["experiments"]:
+        return ["no results"]
+    host = results["host"]
+    hierarchies = ["v1"] * bool(host["cgroups"]["v1"]) + ["v2"] * bool(host["cgroups"]["v2"])
+    facts = {
+        "user": (host["privilege"] == "root", cell.who == "root"),
+        "CPUs": (host["cpus"], cell.cpus),
+        "cgroups": (hierarchies, {"v1": ["v1"], "hybrid": ["v1", "v2"]}.get(cell.layout, ["v2"])),
+    }
+    others = [f"{fact}: {is_so} instead of {wanted}" for fact, (is_so, wanted) in facts.items() if is_so != wanted]
+    return others + [f"left behind: {leftover}" for leftover in results["leftovers"]]

@@ -9,13 +9,16 @@ LIMIT = 180
 
 
 def boot(kernel, initramfs, cell, folder):
-    """Runs the machine of a cell and leaves its console, report and recordings in `folder`. Gives its seconds, None over the limit."""
+    """Runs the machine of a cell and leaves its console, report and results in `folder`.
+
+    Gives the seconds that it took, None over the limit.
+    """
     port = lambda name: ["-serial", "file:" + os.path.join(folder, name)]
     command = [
         "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(cell.cpus), "-m", str(cell.memory),
         "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", initramfs, "-append", arguments(cell),
         "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot", "-no-user-config", "-nodefaults",
-        *clock(cell), *port("console"), *port("report"), *port("recordings.tar.gz"),
+        *clock(cell), *port("console"), *port("report"), *port("results.json"),
     ]
     begin = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as machine:

@@ -17,6 +17,10 @@ def counted(marks):
     return marks[0] if len(different) == 1 else " ".join(f"{mark}{marks.count(mark)}" for mark in different)
 
 
+def number(count, thing):
+    return f"{count} {thing}" + "s" * (count != 1)
+
+
 def markdown(names, columns):
     """`columns` are pairs of a heading and the marks of each experiment."""
     rows = [["experiment"] + ["<br>".join(head) for head, _ in columns], ["---"] + [":-:"] * len(columns)]
