@@ -1,11 +1,14 @@
 //! What became of an experiment: a recording against the snapshot that a person has reviewed.
 
+mod repeated;
+
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Diff, diff};
 use crate::recording::{Cause, End, Recording};
 use crate::snapshot::{Stored, normalise};
 use crate::transcript::Transcript;
+pub use repeated::{Time, together};
 
 /// What became of an experiment.
 ///

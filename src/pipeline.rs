@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::diagnose::{Diagnosis, Facts, Symptom, diagnose};
 use crate::host::Host;
-use crate::outcome::judge;
+use crate::outcome::{Time, judge, together};
 use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
 use crate::program::Program;
@@ -27,6 +27,8 @@ use crate::worker::{Performed, Progress, Run, Task, perform};
 pub struct Options {
     /// How many experiments at a time.
     pub jobs: usize,
+    /// How many times each is performed; one that does not have the same outcome each time is flaky.
+    pub repeat: usize,
     /// What the verdict is about.
     pub scope: Scope,
     /// Whether new and differing sessions are written beside the reviewed ones.
@@ -62,29 +64,90 @@ pub fn run(
 ) -> Result<Done, RunError> {
     let frame = Frame::begin(host, policy, options);
     let snapshots = reviewed(catalog).map_err(RunError::Snapshot)?;
-    let (tasks, unmet) = tasks(catalog, host, false);
     let mut finished = BTreeMap::new();
-    let mut finish = |number: usize, recording: Recording, watch: &mut dyn Watch| {
+    let mut finish = |number: usize, times: Vec<Recording>, watch: &mut dyn Watch| {
         let entry = &catalog.entries[number];
-        let one = frame.finish(entry, recording, snapshots[number].as_ref());
-        watch.ended(&one.experiment);
-        finished.insert(number, one);
+        if let Some(one) = frame.finish(entry, times, snapshots[number].as_ref()) {
+            watch.ended(&one.experiment);
+            finished.insert(number, one);
+        }
     };
-    for (number, recording) in unmet {
-        finish(number, recording, watch);
-    }
-    let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     let (interrupted, leftovers) =
-        perform_all(tasks, host, options.jobs, &mut |progress| match progress {
-            Progress::Step(task, step) => {
-                watch.step(&catalog.entries[numbers[task]].spec.experiment, step)
-            }
-            Progress::Tick => watch.tick(),
-            Progress::Ended(task, recording) => finish(numbers[task], recording.clone(), watch),
-        })
-        .map_err(RunError::Engine)?;
+        rounds(catalog, host, options, watch, &mut finish).map_err(RunError::Engine)?;
     let finished = finished.into_values().collect();
     Ok(frame.conclude(finished, interrupted, leftovers))
+}
+
+/// What is called with the number of an experiment that has ended and what it has recorded.
+type Ended<'a, T> = &'a mut dyn FnMut(usize, T, &mut dyn Watch);
+
+/// Performs everything as many times as is asked for, or until it is interrupted. What an experiment has recorded goes
+/// to `finish` after its last time.
+fn rounds(
+    catalog: &Catalog,
+    host: &Host,
+    options: &Options,
+    watch: &mut dyn Watch,
+    finish: Ended<'_, Vec<Recording>>,
+) -> Result<(Option<Signal>, Vec<String>), Failure> {
+    let (mut interrupted, mut leftovers) = (None, Vec::new());
+    let mut times = Times::default();
+    for _ in 0..options.repeat {
+        let mut ended = |number, recording, watch: &mut dyn Watch| {
+            if let Some(all) = times.add(number, recording, options.repeat) {
+                finish(number, all, watch);
+            }
+        };
+        let (signal, left) = round(catalog, host, options.jobs, watch, &mut ended)?;
+        leftovers.extend(left);
+        interrupted = signal;
+        if interrupted.is_some() {
+            break;
+        }
+    }
+    for (number, some) in times.0 {
+        finish(number, some, watch);
+    }
+    Ok((interrupted, leftovers))
+}
+
+fn round(
+    catalog: &Catalog,
+    host: &Host,
+    jobs: usize,
+    watch: &mut dyn Watch,
+    ended: Ended<'_, Recording>,
+) -> Result<(Option<Signal>, Vec<String>), Failure> {
+    let (tasks, unmet) = tasks(catalog, host, false);
+    for (number, recording) in unmet {
+        ended(number, recording, watch);
+    }
+    let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+    perform_all(tasks, host, jobs, &mut |progress| match progress {
+        Progress::Step(task, step) => {
+            watch.step(&catalog.entries[numbers[task]].spec.experiment, step)
+        }
+        Progress::Tick => watch.tick(),
+        Progress::Ended(task, recording) => ended(numbers[task], recording.clone(), watch),
+    })
+}
+
+/// What experiments have recorded so far, by their numbers in the catalog.
+#[derive(Default)]
+struct Times(BTreeMap<usize, Vec<Recording>>);
+
+impl Times {
+    /// Adds a recording; gives all of the experiment back when there are `wanted`.
+    fn add(
+        &mut self,
+        number: usize,
+        recording: Recording,
+        wanted: usize,
+    ) -> Option<Vec<Recording>> {
+        let times = self.0.entry(number).or_default();
+        times.push(recording);
+        (times.len() == wanted).then(|| self.0.remove(&number))?
+    }
 }
 
 /// Tries the needs of every spec of a catalog and performs nothing.
@@ -233,9 +296,18 @@ impl<'a> Frame<'a> {
         Some(diagnose(&symptom, facts))
     }
 
-    fn finish(&self, entry: &Entry, recording: Recording, snapshot: Option<&Stored>) -> Finished {
-        let transcript = transcribe(&recording);
-        let judgement = judge(&recording, &transcript, snapshot);
+    fn finish(
+        &self,
+        entry: &Entry,
+        times: Vec<Recording>,
+        snapshot: Option<&Stored>,
+    ) -> Option<Finished> {
+        let times = times.into_iter().map(|recording| time(recording, snapshot));
+        let Time {
+            recording,
+            transcript,
+            judgement,
+        } = together(times.collect())?;
         let name = &entry.spec.experiment;
         let today = self.began.0.date_naive();
         let counted = count(self.policy, name, &judgement, recording.unmet_need(), today);
@@ -251,11 +323,11 @@ impl<'a> Frame<'a> {
         if self.options.write_pending {
             keep_pending(entry, &mut experiment);
         }
-        Finished {
+        Some(Finished {
             experiment,
             counted,
             recording,
-        }
+        })
     }
 
     fn conclude(
@@ -301,6 +373,16 @@ impl<'a> Frame<'a> {
             any_of: decision.any_of.clone(),
             not_performed: decision.not_performed.clone(),
         }
+    }
+}
+
+fn time(recording: Recording, snapshot: Option<&Stored>) -> Time {
+    let transcript = transcribe(&recording);
+    let judgement = judge(&recording, &transcript, snapshot);
+    Time {
+        recording,
+        transcript,
+        judgement,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
@@ -25,7 +26,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 19] = [
+    let any: [(&str, fn()); 20] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -64,6 +65,10 @@ fn main() {
         (
             "a_reader_that_goes_away_does_not_end_the_run",
             a_reader_that_goes_away_does_not_end_the_run,
+        ),
+        (
+            "an_experiment_that_does_not_answer_alike_is_flaky",
+            an_experiment_that_does_not_answer_alike_is_flaky,
         ),
         (
             "a_policy_performs_what_it_names",
@@ -349,6 +354,41 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
         (child.wait().unwrap().code(), stderr.as_str()),
         (Some(0), "")
     );
+}
+
+/// The host's program answers otherwise every second time.
+fn an_experiment_that_does_not_answer_alike_is_flaky() {
+    let folder = project(HELLO, None);
+    let toggle = beside(&folder, "toggle", "");
+    let script = format!(
+        "#!/bin/sh\nif [ -s {toggle} ]; then : > {toggle}; echo no; else echo x > {toggle}; echo yes; fi\n"
+    );
+    let program = beside(&folder, "program", &script);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let spec = format!("experiment: hello\ntitle: t\nsteps:\n  - run: {program}\n");
+    fs::write(folder.path().join("specs/hello.yaml"), spec).unwrap();
+    let session = format!("---\nsource: specs/hello.yaml\ndescription: t\n---\n# {program}\nyes\n");
+    fs::write(folder.path().join("snapshots/hello.snap"), session).unwrap();
+    let why = "passed 2 times of 3, but: the session differs";
+    expect(
+        run(&folder).args(["--repeat", "3"]),
+        3,
+        &["BROKEN hello", why],
+    );
+    assert_eq!(
+        pending(&folder),
+        None,
+        "nobody can say which session is right"
+    );
+    fs::write(&toggle, "").unwrap();
+    let policy = "policy: own\nrequire: [hello]\nmeans: {flaky: not-certified}\n";
+    let policy = beside(&folder, "own.yaml", policy);
+    expect(
+        run(&folder).args(["--repeat", "2", "--policy", &policy]),
+        1,
+        &[],
+    );
+    expect(&mut run(&folder), 0, &["certified"]);
 }
 
 /// A file in the folder, and its path.

@@ -23,6 +23,9 @@ pub struct Arguments {
     /// How many experiments at a time
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
+    /// Perform each experiment so many times; one that does not have the same outcome each time is flaky
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeat: u16,
     /// Keep the recording of each experiment in this folder, as JSON
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
@@ -43,6 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         jobs: arguments
             .jobs
             .map_or_else(|| default_jobs(&host), usize::from),
+        repeat: usize::from(arguments.repeat),
         scope,
         write_pending: std::env::var_os("CI")
             .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
