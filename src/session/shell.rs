@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::recording::{Cause, Failure, Output};
+use crate::sys::confine::disarm;
 use crate::sys::process::memory_file;
 
 /// The PATH of a shell and of every program that a step runs: the caller's would leak into the experiment.
@@ -36,6 +37,7 @@ impl Shell {
         let mut command = Command::new(program);
         // A shell that is one of many programs in a single file goes by the name it is called.
         std::os::unix::process::CommandExt::arg0(&mut command, "sh");
+        disarm(&mut command);
         let mut child = command
             .env_clear()
             .env("PATH", SEARCH_PATH)

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod cgroupfs;
 pub mod clock;
 mod clone;
+pub mod confine;
 pub mod cpu;
 pub mod elf;
 pub mod icmp;

@@ -8,8 +8,10 @@ use super::Verb;
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::{SEARCH_PATH, Session, exit_failure};
+use crate::sys::confine::confine;
 
-/// Runs a program with no input, an empty environment and a fixed PATH.
+/// Runs a program with no input, an empty environment, a fixed PATH and no privileges; all but the scratch directory is
+/// read-only to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     program: String,
@@ -31,15 +33,18 @@ impl Verb for Run {
         true
     }
 
-    fn perform(&self, _session: &mut Session) -> Result<Output, Failure> {
-        let output = Command::new(&self.program)
+    fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .env_clear()
             .env("PATH", SEARCH_PATH)
             .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .output();
-        let output = match output {
+            .stdin(Stdio::null());
+        let scratch = session.scratch().try_clone_to_owned();
+        let scratch = scratch.map_err(|error| Failure::io("dup", &self.program, &error))?;
+        confine(&mut command, scratch);
+        let output = match command.output() {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(exit_failure(&self.program, 127));
