@@ -126,6 +126,9 @@ pub struct Failure {
     pub call: String,
     /// What it was done to: `merge`.
     pub object: String,
+    /// The number that the step judged and that is not as it must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measurement: Option<Box<Measurement>>,
 }
 
 impl Failure {
@@ -137,6 +140,7 @@ impl Failure {
             message: lower_first(errno.desc()),
             call: call.to_owned(),
             object: object.to_string(),
+            measurement: None,
         }
     }
 
@@ -157,6 +161,7 @@ impl Failure {
             message: message.into(),
             call: call.to_owned(),
             object: object.to_string(),
+            measurement: None,
         }
     }
 
@@ -167,6 +172,13 @@ impl Failure {
             cause: Cause::Inconclusive,
             ..Self::unexpected(call, object, message)
         }
+    }
+
+    /// Adds what was measured.
+    #[must_use]
+    pub fn measured(mut self, measurement: Option<Measurement>) -> Self {
+        self.measurement = measurement.map(Box::new);
+        self
     }
 
     /// As it stands below the step's line: `ENODEV: no such device`.

@@ -1,5 +1,6 @@
 //! Results files: read whole, or refused with the place that is wrong.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -72,7 +73,7 @@ fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
 /// # Errors
 /// It does not hold results of the schema that this program knows.
 pub fn parse(source: &Arc<Source>) -> Result<Results, SourceError> {
-    serde_json::from_str(&source.text).map_err(|error| {
+    let results: Results = serde_json::from_str(&source.text).map_err(|error| {
         let what = error.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
         other_schema(source).unwrap_or_else(|| match error.classify() {
@@ -81,7 +82,30 @@ pub fn parse(source: &Arc<Source>) -> Result<Results, SourceError> {
                 .error(place(source, &error), format!("no JSON: {what}"))
                 .help("the file is incomplete or damaged: write it again with `verify run -r json=FILE`"),
         })
-    })
+    })?;
+    match twice(&results) {
+        Some(id) => Err(same_name(source, id)),
+        None => Ok(results),
+    }
+}
+
+/// A name that two experiments have: a link, a metric and a test case would then mean both.
+fn twice(results: &Results) -> Option<&str> {
+    let mut names = HashSet::new();
+    let mut ids = results.experiments.iter().map(|one| one.id.as_str());
+    ids.find(|id| !names.insert(*id))
+}
+
+fn same_name(source: &Arc<Source>, id: &str) -> SourceError {
+    let name = serde_json::Value::from(id).to_string();
+    let at = source.text.rfind(&name).unwrap_or(0);
+    let start = source.text[..at].chars().count();
+    source
+        .error(
+            start..start + name.chars().count(),
+            "two experiments of one name",
+        )
+        .help("`verify merge` shows the results of several runs together")
 }
 
 /// The text is JSON, and of this schema as it says, but not quite.
@@ -202,5 +226,15 @@ mod tests {
         expect(&text, &["no exit code is 77"]);
         expect("[]", &["r.json:1:"]);
         expect("{}", &["missing field"]);
+    }
+
+    #[test]
+    fn two_experiments_of_one_name_are_refused() {
+        let text = include_str!("../../fixtures/results/failing.json");
+        let twice = text.replace("\"id\": \"chroot\"", "\"id\": \"overlayfs\"");
+        expect(
+            &twice,
+            &["r.json:", "two experiments of one name", "\"overlayfs\""],
+        );
     }
 }

@@ -113,17 +113,48 @@ fn name(cause: &Cause) -> Option<String> {
 }
 
 fn measurements(record: &StepRecord) -> impl Iterator<Item = Measurement> {
-    record
-        .output
-        .measurements
-        .iter()
-        .map(|measured| Measurement {
-            line: record.line,
-            name: measured.name.clone(),
-            value: measured.value,
-            unit: measured.unit.clone(),
-            half_width: measured.half_width,
-            band: measured.band,
-            samples: measured.samples.clone(),
-        })
+    let failure = record.failure.iter();
+    let failed = failure.flat_map(|failure| failure.measurement.as_deref());
+    let measured = record.output.measurements.iter().chain(failed);
+    measured.map(|measured| Measurement {
+        line: record.line,
+        name: measured.name.clone(),
+        value: measured.value,
+        unit: measured.unit.clone(),
+        half_width: measured.half_width,
+        band: measured.band,
+        samples: measured.samples.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{self, Failure, Output};
+
+    #[test]
+    fn what_was_measured_is_there_also_when_it_failed() {
+        let measured = recording::Measurement {
+            name: "CPU share".to_owned(),
+            value: 50.0,
+            unit: "%".to_owned(),
+            half_width: 1.0,
+            band: (30.0, 36.0),
+            samples: vec![50.0],
+        };
+        let failure = Failure::unexpected("measure", "a : b", "outside").measured(Some(measured));
+        let record = StepRecord {
+            index: 0,
+            depth: 0,
+            line: 7,
+            text: "top a b = 1:2 ±3%".to_owned(),
+            duration_us: 1,
+            output: Output::nothing(),
+            failure: Some(failure),
+            as_declared: false,
+            ended: true,
+        };
+        let found: Vec<_> = measurements(&record).collect();
+        assert_eq!((found.len(), found[0].line, found[0].value), (1, 7, 50.0));
+    }
 }

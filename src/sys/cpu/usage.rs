@@ -19,7 +19,7 @@ pub struct MeasuredUsage {
     pub verdict: Verdict,
     /// The part that it rests on; none when the deadline came at once.
     pub usage: Option<Usage>,
-    /// The part in percent from one look to the next, 200 at most, evenly spread.
+    /// The part so far in percent, at 200 looks at most, evenly spread.
     pub samples: Vec<f64>,
 }
 
@@ -68,12 +68,14 @@ pub fn measure_usage(
 
 #[allow(clippy::cast_precision_loss)]
 fn samples(looks: &[Look]) -> Vec<f64> {
-    let stride = looks.len().div_ceil(KEPT).max(1);
-    let kept: Vec<_> = looks.iter().step_by(stride).collect();
-    let part = |pair: &[&Look]| {
-        let cpu = pair[1].cpu_ns.saturating_sub(pair[0].cpu_ns) as f64;
-        let wall = pair[1].wall_ns.saturating_sub(pair[0].wall_ns).max(1) as f64;
+    let Some(first) = looks.first() else {
+        return Vec::new();
+    };
+    let part = |look: &Look| {
+        let cpu = look.cpu_ns.saturating_sub(first.cpu_ns) as f64;
+        let wall = look.wall_ns.saturating_sub(first.wall_ns).max(1) as f64;
         100.0 * cpu / wall
     };
-    kept.windows(2).map(part).collect()
+    let stride = looks.len().div_ceil(KEPT).max(1);
+    looks.iter().skip(1).step_by(stride).map(part).collect()
 }

@@ -53,14 +53,16 @@ impl Alone {
             }
             Verdict::Outside => {
                 let message = format!("{name} = {found}, outside of {}", self.band);
-                Err(Failure::unexpected("measure", name, message))
+                Err(Failure::unexpected("measure", name, message)
+                    .measured(self.measurement(measured)))
             }
             Verdict::Undecided(doubt) => {
                 let message = format!(
                     "{name} = {found}, no answer for {} in {LIMIT:?}: {doubt}",
                     self.band
                 );
-                Err(Failure::inconclusive("measure", name, message))
+                Err(Failure::inconclusive("measure", name, message)
+                    .measured(self.measurement(measured)))
             }
         }
     }

@@ -68,14 +68,16 @@ impl Pair {
             }
             Verdict::Outside => {
                 let message = format!("{pair} = {found}, outside of {}", self.band);
-                Err(Failure::unexpected("measure", pair, message))
+                Err(Failure::unexpected("measure", pair, message)
+                    .measured(self.measurement(measured)))
             }
             Verdict::Undecided(doubt) => {
                 let message = format!(
                     "{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt}",
                     self.band
                 );
-                Err(Failure::inconclusive("measure", pair, message))
+                Err(Failure::inconclusive("measure", pair, message)
+                    .measured(self.measurement(measured)))
             }
         }
     }

@@ -31,18 +31,30 @@ fn caption(measurement: &Measurement) -> String {
         one_line(&measurement.name),
         measurement.value,
         measurement.half_width,
-        if inside(measurement) {
-            "inside"
-        } else {
-            "not surely inside"
-        },
+        place(measurement),
     )
 }
 
 fn inside(measurement: &Measurement) -> bool {
     let (low, high) = measurement.band;
-    measurement.value - measurement.half_width >= low
-        && measurement.value + measurement.half_width <= high
+    let (from, to) = interval(measurement);
+    from >= low && to <= high
+}
+
+/// Where the confidence interval lies.
+fn place(measurement: &Measurement) -> &'static str {
+    let (low, high) = measurement.band;
+    let (from, to) = interval(measurement);
+    match inside(measurement) {
+        true => "inside",
+        false if to < low || from > high => "outside",
+        false => "not surely inside",
+    }
+}
+
+fn interval(measurement: &Measurement) -> (f64, f64) {
+    let (value, half_width) = (measurement.value, measurement.half_width);
+    (value - half_width, value + half_width)
 }
 
 /// The end of the scale: 100 for a share, else what shows the band with room.
@@ -62,10 +74,7 @@ fn bar(measurement: &Measurement) -> Markup {
     let full = full(measurement);
     let x = |value: f64| LEFT + LENGTH * (value / full).clamp(0.0, 1.0);
     let (low, high) = measurement.band;
-    let (from, to) = (
-        measurement.value - measurement.half_width,
-        measurement.value + measurement.half_width,
-    );
+    let (from, to) = interval(measurement);
     let state = if inside(measurement) { "good" } else { "bad" };
     html! {
         rect class="track" x=(LEFT) y="30" width=(LENGTH) height="20" {}
@@ -75,8 +84,8 @@ fn bar(measurement: &Measurement) -> Markup {
         text class="strong" x=(px(x(measurement.value))) y="16" text-anchor=(side(x(measurement.value))) {
             (format!("{:.1} {}", measurement.value, one_line(&measurement.unit)))
         }
-        text x=(px(x(low))) y="70" text-anchor="end" { (format!("{low:.0}")) }
-        text x=(px(x(high))) y="70" { (format!("{high:.0}")) }
+        text x=(px(x(low))) y="70" text-anchor=(if x(low) < 40.0 { "start" } else { "end" }) { (format!("{:.0}", low.max(0.0))) }
+        text x=(px(x(high))) y="70" text-anchor=(if x(high) > WIDTH - 40.0 { "end" } else { "start" }) { (format!("{:.0}", high.min(full))) }
     }
 }
 
@@ -107,7 +116,7 @@ fn curve(measurement: &Measurement) -> Markup {
             polyline class="curve" points=(points.join(" ")) {}
             text x=(LEFT) y=(CURVE.0 + CURVE.1 + 12.0) { "first look" }
             text x=(LEFT + LENGTH) y=(CURVE.0 + CURVE.1 + 12.0) text-anchor="end" {
-                "the share so far, look " (measurement.samples.len())
+                "value so far, look " (measurement.samples.len())
             }
         }
     }
@@ -141,6 +150,7 @@ mod tests {
                 .ends_with("50.0 % ± 1.5, inside the band from 47.0 to 53.0 %")
         );
         assert!(caption(&measurement(52.0)).contains("not surely inside"));
+        assert!(caption(&measurement(60.0)).contains(", outside the band"));
     }
 
     #[test]
