@@ -47,11 +47,16 @@ impl Verb for Setpriv {
     fn by_hand(&self, line: &str) -> String {
         let words: Vec<_> = line.split(' ').collect();
         let (command, rest) = words.split_at(words.len().min(6));
-        format!(
-            "{} {}",
-            command.join(" "),
-            self.action.by_hand(&rest.join(" "))
-        )
+        let rest = self.action.by_hand(&rest.join(" "));
+        match self.action.name() {
+            // The redirection must be the other user's as well.
+            "echo" => format!(
+                "{} sh -c '{}'",
+                command.join(" "),
+                rest.replace('\'', "'\\''")
+            ),
+            _ => format!("{} {rest}", command.join(" ")),
+        }
     }
 }
 
@@ -79,6 +84,14 @@ mod tests {
         assert!(setpriv.prints());
         let line = format!("setpriv {line}");
         assert_eq!(setpriv.by_hand(&line), line);
+        let line = "--reuid 1000 --regid 100 --clear-groups echo Hello > a";
+        let by_hand = parse::<Setpriv>(line)
+            .unwrap()
+            .by_hand(&format!("setpriv {line}"));
+        assert!(
+            by_hand.ends_with("--clear-groups sh -c 'echo Hello > a'"),
+            "{by_hand}"
+        );
         for line in ["--reuid root", "--reuid 1 --regid 1 id -u", "id -u"] {
             assert!(parse::<Setpriv>(line).is_err(), "{line}");
         }
