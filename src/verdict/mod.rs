@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
-use crate::policy::{Meaning, Occasion, Placed, Policy};
+use crate::policy::{Meaning, Occasion, Placed, Policy, Waiver};
 pub use count::{Counted, count};
 pub use exit::ExitCode;
 pub use waived::{DUE_DAYS, WaiverReport, WaiverState};
@@ -152,12 +152,8 @@ fn lacking(policy: &Policy, counted: &[Counted], scope: Scope) -> Option<Against
 
 /// What is to be said of each waiver, and of the skips that are listed and did not happen.
 fn notes(policy: &Policy, counted: &[Counted]) -> Vec<String> {
-    let waived = counted
-        .iter()
-        .filter_map(|one| one.waiver.as_ref().zip(Some(one)));
-    let mut notes: Vec<_> = waived
-        .map(|(waiver, one)| waiver.sentence(&one.experiment))
-        .collect();
+    let waivers = policy.waivers.iter();
+    let mut notes: Vec<_> = waivers.map(|waiver| of_waiver(waiver, counted)).collect();
     let needless = counted.iter().filter(|one| one.needless_skip);
     let needless: Vec<_> = needless.map(|one| one.experiment.as_str()).collect();
     if !needless.is_empty() {
@@ -167,6 +163,15 @@ fn notes(policy: &Policy, counted: &[Counted]) -> Vec<String> {
         ));
     }
     notes
+}
+
+fn of_waiver(waiver: &Waiver, counted: &[Counted]) -> String {
+    let (name, owner) = (&waiver.experiment.value, &waiver.owner);
+    let found = counted.iter().find(|one| one.experiment == *name);
+    found.and_then(|one| one.waiver.as_ref()).map_or_else(
+        || format!("the waiver of {name} by {owner} was not looked at: {name} was not performed"),
+        |report| report.sentence(name),
+    )
 }
 
 fn missing<'a>(

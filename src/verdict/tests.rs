@@ -114,6 +114,8 @@ fn a_policy_says_what_an_occasion_means() {
         NotCertified
     );
     assert_eq!(verdict(&strict, &[("a", Pass), ("nice", Skip)]), Certified);
+    let broken = [("a", Pass), ("v1", Skip), ("v2", Broken)];
+    assert_eq!(verdict(&strict, &broken), Undecided, "v2's need is met");
 }
 
 #[test]
@@ -282,4 +284,14 @@ fn nothing_but_waived_experiments_is_shown_to_be_fine() {
         verdict(&policy(more), &[("v1", Fail), ("v2", Pass)]),
         Certified
     );
+}
+
+#[test]
+fn a_waiver_of_what_was_not_performed_is_named() {
+    let more = "waivers:\n  - {experiment: b, owner: ops, reason: r, last-day: 2020-12-31}\n";
+    let outcomes = [("a", judgement(Pass, "", ""))];
+    let decision = decided(&policy(more), Scope::Selection, &outcomes);
+    assert_eq!(decision.verdict, Certified);
+    let expected = "the waiver of b by ops was not looked at: b was not performed";
+    assert_eq!(decision.notes, [expected]);
 }
