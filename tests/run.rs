@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
@@ -356,19 +356,24 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     );
 }
 
-/// The host's program answers otherwise every second time.
+/// A program of the host that says each time what is next in a pipe.
 fn an_experiment_that_does_not_answer_alike_is_flaky() {
     let folder = project(HELLO, None);
-    let toggle = beside(&folder, "toggle", "");
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let both = fs::OpenOptions::new().read(true).write(true).open(&pipe);
+    let mut answers = both.unwrap();
     let script = format!(
-        "#!/bin/sh\nif [ -s {toggle} ]; then : > {toggle}; echo no; else echo x > {toggle}; echo yes; fi\n"
+        "#!/bin/sh\nread answer < {}\necho $answer\n",
+        pipe.display()
     );
     let program = beside(&folder, "program", &script);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let spec = format!("experiment: hello\ntitle: t\nsteps:\n  - run: {program}\n");
-    fs::write(folder.path().join("specs/hello.yaml"), spec).unwrap();
+    beside(&folder, "specs/hello.yaml", &spec);
     let session = format!("---\nsource: specs/hello.yaml\ndescription: t\n---\n# {program}\nyes\n");
-    fs::write(folder.path().join("snapshots/hello.snap"), session).unwrap();
+    beside(&folder, "snapshots/hello.snap", &session);
+    answers.write_all(b"yes\nno\nyes\n").unwrap();
     let why = "passed 2 times of 3, but: the session differs";
     expect(
         run(&folder).args(["--repeat", "3"]),
@@ -380,15 +385,16 @@ fn an_experiment_that_does_not_answer_alike_is_flaky() {
         None,
         "nobody can say which session is right"
     );
-    fs::write(&toggle, "").unwrap();
     let policy = "policy: own\nrequire: [hello]\nmeans: {flaky: not-certified}\n";
     let policy = beside(&folder, "own.yaml", policy);
+    answers.write_all(b"yes\nno\n").unwrap();
     expect(
         run(&folder).args(["--repeat", "2", "--policy", &policy]),
         1,
         &[],
     );
-    expect(&mut run(&folder), 0, &["certified"]);
+    answers.write_all(b"yes\nyes\n").unwrap();
+    expect(run(&folder).args(["--repeat", "2"]), 0, &["certified"]);
 }
 
 /// A file in the folder, and its path.
