@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     if let Some(why) = &unfit {
         eprintln!("skipped: {why}");
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("a_killed_run_leaves_nothing", a_killed_run_leaves_nothing),
         (
             "a_run_that_is_asked_to_end_leaves_nothing",
@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         (
             "without_any_place_for_it_a_run_is_found_by_its_groups",
             without_any_place_for_it_a_run_is_found_by_its_groups,
+        ),
+        (
+            "what_cannot_be_removed_is_named_with_exit_4",
+            what_cannot_be_removed_is_named_with_exit_4,
         ),
         (
             "the_janitor_holds_nothing_of_the_terminal",
@@ -279,6 +283,41 @@ fn without_any_place_for_it_a_run_is_found_by_its_groups() {
     run.end();
     arena.settle();
     assert!(arena.left().contains(&group));
+    assert_eq!(arena.start("next").end(), Some(0));
+    assert_eq!(arena.left(), Vec::<String>::new());
+}
+
+/// A group with a process that verify cannot see, let alone kill: one of an outer PID namespace.
+fn what_cannot_be_removed_is_named_with_exit_4() {
+    let arena = Arena::new();
+    let run = arena.start("long");
+    let group = loop {
+        let mut found = arena.made_groups().into_iter();
+        match found.find(|group| group.ends_with("inner")) {
+            Some(group) => break group,
+            None => assert!(run.is_alive()),
+        }
+    };
+    kill_victims(&arena, &run, Victims::Everybody);
+    run.end();
+    arena.settle();
+    let mut guest = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .unwrap();
+    std::fs::write(group.join("cgroup.procs"), guest.id().to_string()).unwrap();
+    let (code, said) = arena.answer_in_pid_namespace("next");
+    guest.kill().unwrap();
+    guest.wait().unwrap();
+    let named = said
+        .lines()
+        .find(|line| line.starts_with("left behind"))
+        .unwrap_or_default();
+    let outer = group.parent().unwrap().display().to_string();
+    assert!(
+        code == Some(4) && named.contains(&outer) && named.contains("EBUSY"),
+        "{code:?}: {said}"
+    );
     assert_eq!(arena.start("next").end(), Some(0));
     assert_eq!(arena.left(), Vec::<String>::new());
 }

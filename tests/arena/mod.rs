@@ -33,17 +33,41 @@ struct Seen {
     mounts: String,
     links: String,
     hostname: String,
+    /// Some that a careless experiment would change, of the network namespace and of the whole host.
+    settings: Vec<String>,
+    /// Which controller is in which cgroup v1 hierarchy.
+    hierarchies: Vec<String>,
 }
+
+const SETTINGS: [&str; 6] = [
+    "kernel/core_pattern",
+    "net/ipv4/ip_forward",
+    "net/ipv4/ping_group_range",
+    "net/ipv6/conf/all/disable_ipv6",
+    "user/max_net_namespaces",
+    "vm/swappiness",
+];
 
 impl Seen {
     fn look() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap();
         let links = read("/proc/thread-self/net/dev");
+        let setting =
+            |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+        let controllers = read("/proc/cgroups");
+        let columns = |line: &str| {
+            line.split_whitespace()
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         let names = links.lines().filter_map(|line| line.split_once(':'));
         Self {
             mounts: read("/proc/thread-self/mountinfo"),
             links: names.map(|(name, _)| name).collect(),
             hostname: nix::unistd::gethostname().unwrap().into_string().unwrap(),
+            settings: SETTINGS.map(setting).to_vec(),
+            hierarchies: controllers.lines().map(columns).collect(),
         }
     }
 }
@@ -165,6 +189,35 @@ impl Arena {
     /// Starts a run of the specs in this folder.
     pub fn start(&self, specs: &str) -> Running {
         Running::start(self.command(&["run", specs]).env_remove("CI"))
+    }
+
+    /// Runs the specs in this folder in a PID namespace of its own, which shows nobody else's processes. Gives the exit code
+    /// and what was said.
+    pub fn answer_in_pid_namespace(&self, specs: &str) -> (Option<i32>, String) {
+        let mut command = Command::new("unshare");
+        command.args([
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            env!("CARGO_BIN_EXE_verify"),
+            "run",
+            specs,
+        ]);
+        let output = command.current_dir(self.folder.path()).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+
+    /// The groups that are in it now.
+    pub fn made_groups(&self) -> Vec<PathBuf> {
+        let inside = self
+            .groups
+            .iter()
+            .flat_map(|group| walkdir::WalkDir::new(group).min_depth(1));
+        let folders = inside.flatten().filter(|entry| entry.file_type().is_dir());
+        folders.map(walkdir::DirEntry::into_path).collect()
     }
 
     /// The processes in it whose name, or command line, is asked for.
