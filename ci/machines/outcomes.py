@@ -6,6 +6,9 @@ from machines import cells
 
 PASS, SKIP, OPEN, MISSING = "✓", "–", "?", "MISSING"
 
+# The reasons that say that there was no answer in time.
+UNDECIDED = ("inconclusive", "time-limit")
+
 
 def read(text):
     """verify's results. Where the machine did not come so far there are none."""
@@ -28,7 +31,7 @@ def mark(cell, experiment, found):
         return "PASS" if skips else PASS
     if outcome == "skip":
         return SKIP if skips and skips.search(reason["text"]) else "SKIP"
-    if outcome == "broken" and reason["code"] == "inconclusive" and cells.disturbed(cell):
+    if outcome == "broken" and reason["code"] in UNDECIDED and cells.disturbed(cell):
         return OPEN
     return outcome.upper()
 
