@@ -324,6 +324,7 @@ fn a_results_file_that_is_none_is_a_row_and_loses_no_other() {
         ("a.json", good.as_str()),
         ("future.json", &future),
         ("half.json", &good[..1000]),
+        ("host.json", "{\"kernel\": \"6.1.0\"}"),
         ("readme.txt", "not looked at"),
     ];
     let folder = folder(&files);
@@ -346,6 +347,9 @@ fn a_results_file_that_is_none_is_a_row_and_loses_no_other() {
         verify(&["diff", CERTIFIED, &path(&folder, "future.json")]),
         &["v9"],
     );
+    // What lies beside results is left out, but not when it is taken for them.
+    let (code, stdout, _) = answer(verify(&["merge", &path(&folder, "host.json")]));
+    assert!(code == 2 && stdout.starts_with("unreadable"), "{stdout}");
     let (code, _, stderr) = answer(verify(&["merge", &path(&folder, "missing.json")]));
     assert!(code == 2 && stderr.contains("missing.json"), "{stderr}");
     fs::create_dir(folder.path().join("empty")).unwrap();

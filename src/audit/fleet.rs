@@ -70,6 +70,12 @@ impl Seen {
 const REASONS: usize = 5;
 
 impl Fleet {
+    /// Whether there is no host in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a results file; `None` when it cannot be read.
     pub fn add(&mut self, name: String, results: Option<&Results>) {
         for experiment in results.iter().flat_map(|results| &results.experiments) {

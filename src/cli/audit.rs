@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Stop;
 use super::reports::write_file;
 use crate::audit::{Fleet, changes};
-use crate::results::{self, Results};
+use crate::results::{self, ReadError, Results};
 use crate::verdict::{ExitCode, Verdict};
 
 /// What `verify diff` takes.
@@ -53,12 +53,21 @@ fn read(path: &Path) -> Result<Results, Stop> {
 /// There is no file, a folder cannot be read, or the table or the page cannot be written.
 pub fn merge(arguments: &MergeArguments) -> Result<ExitCode, Stop> {
     let mut fleet = Fleet::default();
-    for path in files(&arguments.paths)? {
+    for (path, is_named) in files(&arguments.paths)? {
         let results = results::read(&path);
+        // Host facts and statements lie beside the results that they belong to.
+        if matches!(results, Err(ReadError::Other(_))) && !is_named {
+            continue;
+        }
         if let Err(error) = &results {
             let _ = writeln!(anstream::stderr(), "{error}");
         }
         fleet.add(path.to_string_lossy().into_owned(), results.as_ref().ok());
+    }
+    if fleet.is_empty() {
+        return Err(Stop::invalid(
+            "error: no results in the folders that were named".to_owned(),
+        ));
     }
     if let Some(file) = &arguments.html {
         let written = write_file(file, fleet.page().as_bytes());
@@ -75,13 +84,13 @@ pub fn merge(arguments: &MergeArguments) -> Result<ExitCode, Stop> {
     })
 }
 
-/// The files, and those of the folders in the order of their names.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+/// The files, and those of the folders in the order of their names; with each whether it was named itself.
+fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Stop> {
     let mut files = Vec::new();
     for path in paths {
         match path.is_dir() {
-            true => files.extend(json_files(path)?),
-            false => files.push(path.clone()),
+            true => files.extend(json_files(path)?.into_iter().map(|file| (file, false))),
+            false => files.push((path.clone(), true)),
         }
     }
     Ok(files)

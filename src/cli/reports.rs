@@ -71,6 +71,25 @@ impl Reports {
         Ok(())
     }
 
+    /// The same, and the facts of the host beside a results file: they are what a statement about the results is about.
+    /// Not where they are asked for, nor beside a device or a pipe.
+    #[must_use]
+    pub fn with_host_facts(&self) -> Self {
+        let mut all = self.clone();
+        let has = |format| move |request: &&Request| request.format == format;
+        let json = self.reports.iter().find(has(Format::Json));
+        if let (Some(json), None) = (json, self.reports.iter().find(has(Format::Host)))
+            && let Target::File(path) = &json.target
+            && fs::metadata(path).map_or(true, |there| there.is_file())
+        {
+            all.reports.push(Request {
+                format: Format::Host,
+                target: Target::File(path.with_extension("host.json")),
+            });
+        }
+        all
+    }
+
     /// Whether none is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -176,6 +195,27 @@ fn advice(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn files(reports: &[&str]) -> Vec<String> {
+        let reports = reports.iter().map(|text| text.parse().unwrap()).collect();
+        let all = Reports { reports }.with_host_facts();
+        all.reports
+            .iter()
+            .map(|request| request.target.name())
+            .collect()
+    }
+
+    #[test]
+    fn the_facts_of_the_host_lie_beside_the_results() {
+        assert_eq!(
+            files(&["json=a/results.json"])[1..],
+            ["a/results.host.json"]
+        );
+        assert_eq!(files(&["json=a.json", "host=b.json"])[1..], ["b.json"]);
+        for alone in ["json=-", "json=/dev/null", "tap=a.tap"] {
+            assert_eq!(files(&[alone]).len(), 1, "{alone}");
+        }
+    }
 
     #[test]
     fn a_request_is_a_format_and_a_file() {

@@ -38,7 +38,8 @@ pub struct Arguments {
 /// # Errors
 /// Nothing could be performed.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
-    arguments.reports.check()?;
+    let reports = arguments.reports.with_host_facts();
+    reports.check()?;
     let mut catalog = arguments.selection.catalog()?;
     let (policy, scope) = arguments.policy.of(&mut catalog)?;
     let host = Host::look();
@@ -51,11 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         write_pending: std::env::var_os("CI")
             .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
     };
-    let mut terminal = Live::begin(
-        &host,
-        catalog.entries.len(),
-        arguments.reports.take_stdout(),
-    );
+    let mut terminal = Live::begin(&host, catalog.entries.len(), reports.take_stdout());
     let done =
         pipeline::run(&catalog, &host, &policy, &options, &mut terminal).map_err(|error| {
             match error {
@@ -69,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         keep_recordings(folder, &done.recordings)?;
     }
     terminal.end(&done.results);
-    for message in arguments.reports.write(&done.results) {
+    for message in reports.write(&done.results) {
         let _ = writeln!(anstream::stderr(), "{message}");
     }
     Ok(done.results.exit_code)

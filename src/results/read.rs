@@ -1,6 +1,6 @@
 //! Results files: read whole, or refused with the place that is wrong.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::Results;
 use crate::source::{Source, SourceError, nearest};
@@ -20,15 +21,17 @@ const LIMIT: u64 = 256 << 20;
 pub enum ReadError {
     /// The system refused to read it.
     File(PathBuf, io::Error),
-    /// It holds something else.
+    /// It should hold results, and something is wrong with them.
     Malformed(Box<SourceError>),
+    /// It holds a JSON object that names no schema: host facts, a statement.
+    Other(Box<SourceError>),
 }
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(f, "error: cannot read {}: {error}", path.display()),
-            Self::Malformed(error) => error.fmt(f),
+            Self::Malformed(error) | Self::Other(error) => error.fmt(f),
         }
     }
 }
@@ -56,7 +59,16 @@ pub fn read(path: &Path) -> Result<Results, ReadError> {
     };
     let source = Source::from_utf8(name, bytes.map_err(unreadable)?)
         .map_err(|error| error.help("a results file is what `verify run -r json=FILE` writes"))?;
-    Ok(parse(&source)?)
+    parse(&source).map_err(|error| match names_a_schema(&source) {
+        Some(false) => ReadError::Other(Box::new(error)),
+        _ => error.into(),
+    })
+}
+
+/// Whether an object has the key that every version of the results has; `None` where there is no object.
+fn names_a_schema(source: &Source) -> Option<bool> {
+    let object: HashMap<String, IgnoredAny> = serde_json::from_str(&source.text).ok()?;
+    Some(object.contains_key("schema"))
 }
 
 fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {

@@ -18,8 +18,9 @@ pub struct Ping {
     /// How many.
     #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
     count: Option<u16>,
-    /// How many seconds to wait for each answer.
-    #[arg(short = 'W', value_name = "SECONDS", default_value_t = 5,
+    /// How many seconds to wait for each answer: all of them in less than a spec's time limit, so that silence is the
+    /// kernel's answer and not the run's trouble.
+    #[arg(short = 'W', value_name = "SECONDS", default_value_t = 3,
           value_parser = clap::value_parser!(u64).range(1..=60))]
     wait: u64,
     #[arg(value_name = "ADDRESS")]
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn takes_an_address_and_bounded_numbers() {
         let ping: Ping = parse("1.2.3.5").unwrap();
-        assert_eq!((ping.count, ping.wait), (None, 5));
+        assert_eq!((ping.count, ping.wait), (None, 3));
         assert_eq!(ping.by_hand("ping 1.2.3.5"), "ping -c 2 1.2.3.5");
         let ping: Ping = parse("-c 3 -W 1 fe80::1").unwrap();
         assert_eq!((ping.count, ping.wait), (Some(3), 1));
