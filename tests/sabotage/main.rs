@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         every_pattern_fits_an_experiment,
     ));
     let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(BINARY.lock().unwrap_or_else(PoisonError::into_inner).take());
     if std::env::var_os("VERIFY_TABLE").is_some() && !conclusion.has_failed() {
         print!("{}", markdown());
     }
@@ -64,10 +65,13 @@ fn unfit() -> Option<String> {
     (!passed).then(|| "nothing passes as it is".to_owned())
 }
 
+/// Nobody drops what is static, so the end of the tests takes it.
+static BINARY: Mutex<Option<Binary>> = Mutex::new(None);
+
 /// One at a time: two would compete for the CPU that is measured.
 fn run(row: &Row) -> Report {
-    static BINARY: LazyLock<Mutex<Binary>> = LazyLock::new(|| Mutex::new(Binary::new()));
-    let binary = BINARY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut binary = BINARY.lock().unwrap_or_else(PoisonError::into_inner);
+    let binary = binary.get_or_insert_with(Binary::new);
     let report = match &row.how {
         How::Broken(broken) => binary.run(broken),
         How::Decoys => binary.run_with_decoys(),
