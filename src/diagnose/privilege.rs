@@ -1,5 +1,7 @@
 //! What the caller may not do: capabilities, system call filters, security modules. capabilities(7), seccomp(2)
 
+use std::path::Path;
+
 use super::{Diagnosis, Facts, Symptom};
 
 /// A capability, its number in capabilities(7), and the calls that ask for it.
@@ -55,6 +57,33 @@ const CAPABILITIES: [Capability; 11] = [
     capability("CAP_DAC_OVERRIDE", 1, &["open", "mkdir", "mount"]),
 ];
 
+/// Ids that were not given, or that nothing gives out: subuid(5), newuidmap(1).
+fn no_subordinate_ids(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    if symptom.line != "subordinate-ids" || facts.is_root() {
+        return None;
+    }
+    let without = |file: &str| {
+        format!(
+            "{file}: {}",
+            facts
+                .read(Path::new(file))
+                .map_or("not there", |_| "no line for this user")
+        )
+    };
+    Some(match symptom.calls(&["find"]) {
+        true => Diagnosis::new(
+            "no subordinate ids were given to this user, so its user namespaces have one user only",
+            ["/etc/subuid", "/etc/subgid"].map(without).to_vec(),
+            "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
+        ),
+        false => Diagnosis::new(
+            "newuidmap and newgidmap, which give a user its subordinate ids, are not there or refuse",
+            vec![symptom.failure.to_string()],
+            "install them, set-user-ID root (package uidmap or shadow-utils)",
+        ),
+    })
+}
+
 const fn capability(name: &'static str, number: u32, calls: &'static [&'static str]) -> Capability {
     Capability {
         name,
@@ -64,6 +93,9 @@ const fn capability(name: &'static str, number: u32, calls: &'static [&'static s
 }
 
 pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    if let Some(diagnosis) = no_subordinate_ids(symptom, facts) {
+        return Some(diagnosis);
+    }
     match symptom.errno()? {
         "EPERM" | "EACCES" => missing(symptom, facts)
             .or_else(|| filtered(symptom, facts))

@@ -49,7 +49,7 @@ type Case = (
 
 #[test]
 fn the_common_failures_are_explained() {
-    let cases: [Case; 22] = [
+    let cases: [Case; 24] = [
         (
             "apparmor-user",
             "mount",
@@ -179,6 +179,22 @@ fn the_common_failures_are_explained() {
                 "cgroup.subtree_control: (empty)",
                 "Delegate=yes",
             ],
+        ),
+        (
+            "not-delegated",
+            "find",
+            "subordinate ids",
+            Errno::ENOENT,
+            "subordinate-ids",
+            &["no subordinate ids", "/etc/subuid: not there", "usermod"],
+        ),
+        (
+            "not-delegated",
+            "map subordinate ids",
+            "newuidmap",
+            Errno::ENOENT,
+            "subordinate-ids",
+            &["newuidmap and newgidmap", "package uidmap"],
         ),
         (
             "not-delegated",

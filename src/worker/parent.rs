@@ -238,28 +238,20 @@ fn unstarted(task: &Task, failure: Failure) -> End {
     match needs.find_map(|need| Some((need, refused(need)?))) {
         Some((need, failure)) => End::Unmet {
             need: need.to_string(),
-            failure: name_owner(need, failure),
+            failure: name_owner(failure),
         },
         None => End::NotStarted(failure),
     }
 }
 
-/// A group that belongs to somebody else is a matter of delegation, or of a capability.
-fn name_owner(need: &Need, failure: Failure) -> Failure {
+/// Who may make a group where somebody else's is: its owner, or who has this capability.
+fn name_owner(failure: Failure) -> Failure {
     if failure.cause != Cause::Errno(errno_name(Errno::EACCES)) {
         return failure;
     }
-    let remedy = match need.is_unified() {
-        true => {
-            ". Under systemd run it in a delegated scope: systemd-run --user --scope -p Delegate=yes verify …"
-        }
-        false => "",
-    };
-    Failure {
-        message: format!(
-            "{} (the group above belongs to another user, and CAP_DAC_OVERRIDE is missing){remedy}",
-            failure.message
-        ),
-        ..failure
-    }
+    let message = format!(
+        "{} (the group above belongs to another user, and CAP_DAC_OVERRIDE is missing)",
+        failure.message
+    );
+    Failure { message, ..failure }
 }
