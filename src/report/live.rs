@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A report that is written as the run goes on.
 pub struct Live {
     heading: Option<String>,
+    experiments: terminal::Experiments,
     working: BTreeMap<String, (Instant, String)>,
     on_stderr: bool,
     live: bool,
@@ -26,6 +27,7 @@ impl Live {
     pub fn begin(host: &Host, experiments: usize, on_stderr: bool) -> Self {
         Self {
             heading: Some(terminal::heading(host, experiments)),
+            experiments: terminal::Experiments::default(),
             working: BTreeMap::new(),
             on_stderr,
             live: std::io::stderr().is_terminal(),
@@ -92,6 +94,7 @@ impl Watch for Live {
         self.clear();
         self.working.remove(&experiment.id);
         let heading = self.heading.take().unwrap_or_default();
-        self.put(&(heading + &terminal::experiment(experiment)));
+        let lines = self.experiments.add(experiment);
+        self.put(&(heading + &lines));
     }
 }

@@ -1,5 +1,6 @@
 //! The report for a person at a terminal: a line for each experiment, what differs, and a closing line with the verdict.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -7,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::text::{number_of, one_line, printable};
 use crate::host::Host;
 use crate::outcome::Outcome;
-use crate::results::{Experiment, Results};
+use crate::results::{Experiment, Reason, Results};
 use crate::verdict::Verdict;
 
 const BOLD: Style = Style::new().bold();
@@ -20,7 +21,8 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 #[must_use]
 pub fn render(results: &Results) -> String {
     let mut text = heading(&results.host, results.experiments.len());
-    text.extend(results.experiments.iter().map(experiment));
+    let mut experiments = Experiments::default();
+    text.extend(results.experiments.iter().map(|one| experiments.add(one)));
     if !results.experiments.is_empty() {
         text.push('\n');
     }
@@ -40,56 +42,80 @@ pub fn heading(host: &Host, experiments: usize) -> String {
     )
 }
 
-/// An experiment's line, and below it why it did not pass.
-#[must_use]
-pub fn experiment(experiment: &Experiment) -> String {
-    let (word, style) = match experiment.outcome {
-        Outcome::Pass => ("pass", GREEN),
-        Outcome::Fail => ("FAIL", RED),
-        Outcome::Skip => ("skip", YELLOW),
-        Outcome::Broken => ("BROKEN", RED),
-    };
-    // What does not count is not in the colour of what does.
-    let style = experiment.waived().map_or(style, |_| YELLOW);
-    let duration = match experiment.outcome {
-        Outcome::Skip => String::new(),
-        _ => format!("{:.0} ms", experiment.duration().as_secs_f64() * 1000.0),
-    };
-    let (id, title) = (one_line(&experiment.id), one_line(&experiment.title));
-    let mut text = format!("{style}{word:6}{style:#} {id:24} {duration:>8}  {title}\n");
-    if let Some(why) = why(experiment) {
-        text.push_str(&indented(&why));
-    }
-    text
+/// The experiments of a report. What shows a cause, and what to do about it, stands there once: most causes are one for
+/// many experiments.
+#[derive(Default)]
+pub struct Experiments {
+    /// Each line of an explanation, and the experiment that it stands below first.
+    said: BTreeMap<String, String>,
 }
 
-fn why(experiment: &Experiment) -> Option<String> {
-    let reason = experiment.reason.as_ref()?;
-    let spec = &experiment.spec;
-    let place = spec.line.map_or(String::new(), |line| {
-        format!("{}:{line}: ", one_line(&spec.path))
-    });
-    let mut text = format!("{place}{}\n", printable(&reason.text));
-    for (label, fact) in reason.explanation() {
-        let _ = writeln!(text, "{BOLD}{label}{BOLD:#} {}", printable(fact));
+impl Experiments {
+    /// The next experiment's line, and below it why it did not pass.
+    #[must_use]
+    pub fn add(&mut self, experiment: &Experiment) -> String {
+        let (word, style) = match experiment.outcome {
+            Outcome::Pass => ("pass", GREEN),
+            Outcome::Fail => ("FAIL", RED),
+            Outcome::Skip => ("skip", YELLOW),
+            Outcome::Broken => ("BROKEN", RED),
+        };
+        // What does not count is not in the colour of what does.
+        let style = experiment.waived().map_or(style, |_| YELLOW);
+        let duration = match experiment.outcome {
+            Outcome::Skip => String::new(),
+            _ => format!("{:.0} ms", experiment.duration().as_secs_f64() * 1000.0),
+        };
+        let (id, title) = (one_line(&experiment.id), one_line(&experiment.title));
+        let mut text = format!("{style}{word:6}{style:#} {id:24} {duration:>8}  {title}\n");
+        if let Some(why) = self.why(experiment) {
+            text.push_str(&indented(&why));
+        }
+        text
     }
-    if let Some(waiver) = &experiment.waiver {
-        let _ = writeln!(text, "{}", printable(&waiver.sentence(&experiment.id)));
+
+    fn why(&mut self, experiment: &Experiment) -> Option<String> {
+        let reason = experiment.reason.as_ref()?;
+        let spec = &experiment.spec;
+        let place = spec.line.map_or(String::new(), |line| {
+            format!("{}:{line}: ", one_line(&spec.path))
+        });
+        let mut text = format!("{place}{}\n", printable(&reason.text));
+        self.explain(&mut text, reason, &one_line(&experiment.id));
+        if let Some(waiver) = &experiment.waiver {
+            let _ = writeln!(text, "{}", printable(&waiver.sentence(&experiment.id)));
+        }
+        if let Some(diff) = &experiment.diff {
+            text.push_str(&diff.coloured());
+        }
+        let left = experiment
+            .steps_planned
+            .saturating_sub(experiment.steps.len());
+        if left > 0 && experiment.outcome == Outcome::Fail {
+            let steps = number_of(left, "step");
+            let _ = writeln!(text, "{DIM}{steps} after it not performed{DIM:#}");
+        }
+        if let Some(pending) = &experiment.pending {
+            let _ = writeln!(text, "{DIM}written to {}{DIM:#}", one_line(pending));
+        }
+        Some(text)
     }
-    if let Some(diff) = &experiment.diff {
-        text.push_str(&diff.coloured());
+
+    /// A cause is said each time, what shows it the first time, and a remedy later on by where it stands.
+    fn explain(&mut self, text: &mut String, reason: &Reason, id: &str) {
+        let cause = reason.cause.as_deref().map(printable);
+        let is_known = cause.is_some_and(|cause| self.said.contains_key(&cause));
+        for (label, fact) in reason.explanation() {
+            let fact = printable(fact);
+            let words = match self.said.get(&fact) {
+                _ if label == "evidence:" && is_known => continue,
+                Some(above) if label == "remedy:" => format!("as for {above}"),
+                _ => fact.clone(),
+            };
+            let _ = writeln!(text, "{BOLD}{label}{BOLD:#} {words}");
+            self.said.entry(fact).or_insert_with(|| id.to_owned());
+        }
     }
-    let left = experiment
-        .steps_planned
-        .saturating_sub(experiment.steps.len());
-    if left > 0 && experiment.outcome == Outcome::Fail {
-        let steps = number_of(left, "step");
-        let _ = writeln!(text, "{DIM}{steps} after it not performed{DIM:#}");
-    }
-    if let Some(pending) = &experiment.pending {
-        let _ = writeln!(text, "{DIM}written to {}{DIM:#}", one_line(pending));
-    }
-    Some(text)
 }
 
 /// What was left, what is to be done, and the verdict.
@@ -160,4 +186,41 @@ fn indented(text: &str) -> String {
     text.lines()
         .map(|line| format!("       {}{line}\n", bar(line)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(cause: &str) -> Reason {
+        Reason {
+            code: "unmet-need".into(),
+            text: "needs cgroup-v2 cpu".into(),
+            cause: Some(cause.into()),
+            evidence: vec!["/proc/cgroups: cpu 0".into()],
+            remedy: Some("boot otherwise".into()),
+        }
+    }
+
+    #[test]
+    fn what_shows_a_cause_stands_below_it_once_and_a_remedy_says_where_it_is() {
+        let mut experiments = Experiments::default();
+        let mut lines = |cause, id| {
+            let mut text = String::new();
+            experiments.explain(&mut text, &reason(cause), id);
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        assert_eq!(
+            lines("hybrid", "first"),
+            "cause: hybrid\nevidence: /proc/cgroups: cpu 0\nremedy: boot otherwise\n"
+        );
+        assert_eq!(
+            lines("hybrid", "second"),
+            "cause: hybrid\nremedy: as for first\n"
+        );
+        assert_eq!(
+            lines("another", "third"),
+            "cause: another\nevidence: /proc/cgroups: cpu 0\nremedy: as for first\n"
+        );
+    }
 }
