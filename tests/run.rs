@@ -17,9 +17,22 @@ const HELLO: &str = "experiment: hello\ntitle: t\nsteps:\n  - echo: Hello > a\n 
 const SESSION: &str =
     "---\nsource: specs/hello.yaml\ndescription: t\n---\n# echo Hello > a\n# cat a\nHello\n";
 
+/// Leaves a process frozen.
+const FROZEN: &str = "experiment: hello
+title: t
+needs: [cgroup-v1 freezer]
+steps:
+  - a.out:
+  - cd: /sys/fs/cgroup/freezer
+  - mkdir: frozen
+  - echo: a.out > frozen/tasks
+  - echo: FROZEN > frozen/freezer.state
+  - cat: frozen/freezer.state
+";
+
 fn main() {
     let arguments = Arguments::from_args();
-    let here = cannot_perform();
+    let (here, frozen) = (cannot_perform(HELLO), cannot_perform(FROZEN));
     let root = nix::unistd::geteuid().is_root();
     if let Some(why) = &here {
         eprintln!("skipped: no worker can be started here: {why}");
@@ -130,12 +143,20 @@ fn main() {
             .into_iter()
             .map(|(name, test)| trial(name, test, here.is_some() || !root)),
     );
+    if let Some(why) = &frozen {
+        eprintln!("skipped: no process can be frozen by cgroup v1: {why}");
+    }
+    trials.push(trial(
+        "a_run_ends_while_a_process_is_frozen",
+        a_run_ends_while_a_process_is_frozen,
+        frozen.is_some(),
+    ));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// Why no experiment can be performed here, if that is so.
-fn cannot_perform() -> Option<String> {
-    let folder = project(HELLO, None);
+/// Why an experiment cannot be performed here, if that is so.
+fn cannot_perform(spec: &str) -> Option<String> {
+    let folder = project(spec, None);
     let output = Command::new(env!("CARGO_BIN_EXE_verify"))
         .args(["plan", "--json"])
         .arg(specs(&folder))
@@ -301,6 +322,14 @@ fn a_time_limit_is_not_about_the_host() {
         3,
         &["not done after 0.100 s"],
     );
+}
+
+/// A frozen process of cgroup v1 does not die of SIGKILL, and a PID namespace ends when all in it have died.
+fn a_run_ends_while_a_process_is_frozen() {
+    let failing = format!("{FROZEN}  - cat: nothing\n");
+    expect(&mut run(&project(&failing, None)), 1, &["nothing: ENOENT"]);
+    let slow = format!("{FROZEN}  - run: sleep 60\n    timeout: 100ms\n");
+    expect(&mut run(&project(&slow, None)), 3, &["not done after"]);
 }
 
 fn links_do_not_lead_out() {

@@ -107,10 +107,18 @@ fn absent_is_empty(errno: Errno) -> Result<Vec<PathBuf>, Errno> {
     }
 }
 
+/// Thaws a group of cgroup v1 and those below it: a frozen process does not even die before (freezer-subsystem.rst). One
+/// of cgroup v2 does.
+pub fn thaw(group: &Path) {
+    if write_existing(&group.join("freezer.state"), "THAWED") {
+        let below = groups_below(group).unwrap_or_default();
+        below.iter().for_each(|inner| thaw(inner));
+    }
+}
+
 /// Kills all processes in a group and below it; gives the pidfds of those that had to be killed one by one.
 fn kill(group: &Path) -> Vec<OwnedFd> {
-    // A frozen process of cgroup v1 dies only when it is thawed.
-    write_existing(&group.join("freezer.state"), "THAWED");
+    thaw(group);
     // Since Linux 5.14, and in cgroup v2 only.
     if write_existing(&group.join("cgroup.kill"), "1") {
         return Vec::new();

@@ -82,6 +82,11 @@ impl Groups {
         self.0.iter().map(path).collect()
     }
 
+    /// Lets frozen processes go on, so that they can die.
+    pub fn thaw(&self) {
+        self.0.iter().for_each(|group| cgroupfs::thaw(&group.path));
+    }
+
     /// Lets go of them as a SIGKILL does. Unlocks in so many words: a child that another test has forked just now may
     /// have the files open, too.
     #[cfg(test)]

@@ -163,6 +163,7 @@ impl Worker {
     pub fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
         let _ = process::signal(self.process.pidfd.as_fd(), Signal::SIGKILL);
+        self.groups.thaw();
     }
 
     pub fn listen(&mut self) {
@@ -184,6 +185,8 @@ impl Worker {
         };
         if closed {
             self.events = None;
+            // It is at its end, which comes when all in its PID namespace have died.
+            self.groups.thaw();
         }
         while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
