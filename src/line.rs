@@ -114,7 +114,7 @@ fn refuse_shell(character: char, at: usize) -> Result<(), LineError> {
         '|' | ';' | '&' => "one step is one command: write the others as steps of their own",
         '$' | '`' | '(' | ')' => "nothing is substituted: write the value itself",
         '*' | '?' => "nothing is matched: write the names out",
-        '<' => "`echo: TEXT > FILE` is the one redirection",
+        '<' => "`echo: TEXT > FILE` is the one redirection, and at most is `≤`",
         '\\' => "nothing is escaped: put the word in quotes",
         _ => return Ok(()),
     };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// It says of the first one's share of the time of both: `1:2 ±5%` means one third, give or take five percentage
 /// points, from 28.3 % to 38.3 %. The tolerance is smaller than the lighter one's share, so no band reaches 0 % or
-/// 100 %.
+/// 100 %, unless that is what it asks for: by `0:1 ±1%` the first one gets nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Band {
@@ -39,19 +39,18 @@ impl Band {
     /// The band of `ratio` and `tolerance_pp` percentage points.
     ///
     /// # Errors
-    /// A zero in the ratio, a tolerance that is not above zero, or one that is not below the lighter one's share.
+    /// Two zeros, a tolerance that is not above zero, or one that is not below the smaller share that is not zero.
     /// The message says which.
     pub fn new(ratio: (u32, u32), tolerance_pp: f64) -> Result<Self, String> {
         let (a, b) = ratio;
-        if a == 0 || b == 0 {
-            return Err(format!(
-                "{a}:{b} gives one of the two nothing: both numbers start at 1"
-            ));
+        if (a, b) == (0, 0) {
+            return Err("0:0 gives neither of the two anything".to_owned());
         }
         if !(tolerance_pp.is_finite() && tolerance_pp > 0.0) {
             return Err("no measurement is exact: the tolerance must be above 0%".to_owned());
         }
-        let lighter_pp = 100.0 * f64::from(a.min(b)) / (f64::from(a) + f64::from(b));
+        let lighter = if a.min(b) == 0 { a.max(b) } else { a.min(b) };
+        let lighter_pp = 100.0 * f64::from(lighter) / (f64::from(a) + f64::from(b));
         if tolerance_pp >= lighter_pp {
             return Err(format!(
                 "±{tolerance_pp}% would take 0% as well: the smaller share of {a}:{b} is {lighter_pp:.1}%"
@@ -73,6 +72,12 @@ impl Band {
     #[must_use]
     pub fn tolerance_pp(&self) -> f64 {
         self.tolerance_pp
+    }
+
+    /// Whether one of the two gets nothing.
+    #[must_use]
+    pub fn is_all_or_nothing(&self) -> bool {
+        self.ratio.0.min(self.ratio.1) == 0
     }
 
     /// The first one's share that the ratio stands for, 0 to 1.
@@ -159,11 +164,7 @@ impl FromStr for Band {
         if let Some((span, word)) = words.get(2) {
             return Err(wrong(span, format!("`{word}` is one word too many")));
         }
-        let blamed = if ratio.0.min(ratio.1) == 0 {
-            ratio_span
-        } else {
-            span
-        };
+        let blamed = if ratio == (0, 0) { ratio_span } else { span };
         Self::new(ratio, tolerance).map_err(|message| wrong(blamed, message))
     }
 }
@@ -239,7 +240,13 @@ mod tests {
 
     #[test]
     fn a_ratio_is_the_first_ones_share() {
-        for (text, share) in [("1:1 ±5%", 0.5), ("1:4 ±5%", 0.2), ("4:1 ±5%", 0.8)] {
+        for (text, share) in [
+            ("1:1 ±5%", 0.5),
+            ("1:4 ±5%", 0.2),
+            ("4:1 ±5%", 0.8),
+            ("0:1 ±5%", 0.0),
+            ("1:0 ±5%", 1.0),
+        ] {
             let band: Band = text.parse().unwrap();
             assert!((band.share() - share).abs() < 1e-12, "{text}");
             assert!((band.tolerance() - 0.05).abs() < 1e-12, "{text}");
@@ -263,7 +270,7 @@ mod tests {
         let json = serde_json::to_string(&band).unwrap();
         assert_eq!(json, "\"1:4 ±5%\"");
         assert_eq!(serde_json::from_str::<Band>(&json).unwrap(), band);
-        assert!(serde_json::from_str::<Band>("\"0:1 ±5%\"").is_err());
+        assert!(serde_json::from_str::<Band>("\"0:0 ±5%\"").is_err());
     }
 
     #[test]
@@ -275,7 +282,7 @@ mod tests {
             ("1: ±5%", 0..2, "is no ratio"),
             ("+1:2 ±5%", 0..4, "is no ratio"),
             ("1:5000000000 ±5%", 0..12, "is no ratio"),
-            ("0:1 ±5%", 0..3, "start at 1"),
+            ("0:0 ±5%", 0..3, "neither of the two"),
             ("1:2 5%", 4..6, "`5%` is no tolerance"),
             ("1:2 ±5", 4..6, "is no tolerance"),
             ("1:2 ±-5%", 4..8, "is no tolerance"),

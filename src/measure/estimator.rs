@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::blocks::Blocks;
 use super::fit::Fit;
-use super::rule::{Doubt, RUNS_FOR_INSIDE, RUNS_FOR_OUTSIDE, Rule, Verdict};
+use super::rule::{Doubt, Pieces, RUNS_FOR_INSIDE, RUNS_FOR_OUTSIDE, Rule, Verdict};
 use super::runs::Runs;
 use super::{Band, Sample};
 
@@ -50,6 +50,7 @@ pub struct Estimator {
     last: Option<Sample>,
     fit: Fit,
     runs: Runs,
+    looks: Pieces,
     blocks: Blocks,
 }
 
@@ -65,6 +66,7 @@ impl Estimator {
             last: None,
             fit: Fit::default(),
             runs: Runs::default(),
+            looks: Pieces::default(),
             blocks: Blocks::new(FIRST_BLOCK_NS),
         }
     }
@@ -82,6 +84,7 @@ impl Estimator {
         let step = sample.since(&self.last.unwrap_or(origin));
         let total = sample.since(&origin);
         self.runs.push(step.a_ns, step.b_ns);
+        self.looks.push(step.pair_ns());
         self.blocks.push(&step);
         self.fit.push(
             total.pair_ns() as f64,
@@ -117,8 +120,20 @@ impl Estimator {
         (SLOPE_ERRORS * error + CUT_TURN * cut) / cpu_ns
     }
 
+    /// Two that should share take turns. Where one should get nothing the other runs on, and each look at it shows
+    /// that it alone ran.
+    fn pieces(&self) -> Pieces {
+        match self.band.is_all_or_nothing() {
+            true => self.looks,
+            false => Pieces {
+                number: self.runs.alternations(),
+                longest_ns: self.runs.longest_ns(),
+            },
+        }
+    }
+
     fn verdict(&self, total: &Sample) -> Verdict {
-        let doubt = |after, runs| self.rule.doubt(total, &self.runs, after, runs);
+        let doubt = |after, runs| self.rule.doubt(total, self.pieces(), after, runs);
         if let Some(doubt) = doubt(self.rule.inside_after, RUNS_FOR_INSIDE) {
             return Verdict::Undecided(doubt);
         }
@@ -219,6 +234,28 @@ mod tests {
     fn one_that_starves_the_other_is_never_decided() {
         let (verdict, _) = judge(&band("1:1 ±5%"), &turns("b", 20_000, 250_000));
         assert_eq!(verdict, Verdict::Undecided(Doubt::TooFewTurns));
+    }
+
+    #[test]
+    fn one_that_gets_nothing_is_told_from_one_that_gets_a_little() {
+        let (nothing, a_little) = (
+            turns("b", 400, 250_000),
+            turns(&("b".repeat(29) + "a"), 4000, 250_000),
+        );
+        assert_eq!(judge(&band("0:1 ±1%"), &nothing).0, Verdict::Inside);
+        assert_eq!(judge(&band("1:0 ±1%"), &nothing).0, Verdict::Outside);
+        assert_eq!(judge(&band("0:1 ±1%"), &a_little).0, Verdict::Outside);
+    }
+
+    #[test]
+    fn a_stall_of_the_machine_is_not_one_that_gets_nothing() {
+        let mut samples = turns("b", 60, 250_000);
+        for sample in &mut samples[41..] {
+            sample.b_ns += 200 * MS;
+            sample.wall_ns += 200 * MS;
+        }
+        let (verdict, _) = judge(&band("0:1 ±1%"), &samples);
+        assert_eq!(verdict, Verdict::Undecided(Doubt::Stalled));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use band::{Band, BandError, Tolerance, tolerance_pp};
 pub use estimator::{Estimate, Estimator};
 pub use rule::{Doubt, Rule, Verdict};
 pub use thinned::Thinned;
-pub use usage::{Look, Usage, UsageBand, UsageEstimator};
+pub use usage::{Look, Usage, UsageEstimator, UsageLimit};
 
 /// One look at both CPU clocks, in nanoseconds. Only differences between samples mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Sample;
-use super::runs::Runs;
 
 /// A stall of a virtual machine is charged to whoever was running. No answer before the longest run is this small a
 /// part.
@@ -54,13 +53,13 @@ impl Rule {
         alternations: 8,
     };
 
-    /// What speaks against any answer, however clear the numbers are, from `total` and `runs`.
+    /// What speaks against any answer, however clear the numbers are, from `total` and its pieces.
     ///
     /// `after` is the CPU time that the pair must have received, also in longest runs.
     pub(super) fn doubt(
         &self,
         total: &Sample,
-        runs: &Runs,
+        pieces: Pieces,
         after: Duration,
         longest_runs: u64,
     ) -> Option<Doubt> {
@@ -70,13 +69,30 @@ impl Rule {
             Some(Doubt::NotSharing)
         } else if u128::from(cpu_ns) < after.as_nanos() {
             Some(Doubt::TooShort)
-        } else if runs.alternations() < self.alternations {
+        } else if pieces.number < self.alternations {
             Some(Doubt::TooFewTurns)
-        } else if cpu_ns < longest_runs.saturating_mul(runs.longest_ns()) {
+        } else if cpu_ns < longest_runs.saturating_mul(pieces.longest_ns) {
             Some(Doubt::Stalled)
         } else {
             None
         }
+    }
+}
+
+/// The pieces that the pair's time came in: any of them may have been a stall.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pieces {
+    /// How many there were.
+    pub number: u32,
+    /// CPU time of the longest, in nanoseconds.
+    pub longest_ns: u64,
+}
+
+impl Pieces {
+    /// Takes in the next piece, in nanoseconds.
+    pub fn push(&mut self, ns: u64) {
+        self.number += u32::from(ns > 0);
+        self.longest_ns = self.longest_ns.max(ns);
     }
 }
 
@@ -106,8 +122,8 @@ pub enum Doubt {
     NotSharing,
     /// The confidence interval reaches over an edge of the band.
     OnTheEdge,
-    /// It got less than the band says, for which other load may be the reason.
-    Withheld,
+    /// The limit never held it back: other load left it too little CPU time to reach it.
+    NotThrottled,
 }
 
 impl fmt::Display for Doubt {
@@ -119,7 +135,7 @@ impl fmt::Display for Doubt {
             Self::Stalled => "one of the two ran too long at a time for the time measured",
             Self::NotSharing => "the two did not compete for one CPU",
             Self::OnTheEdge => "the confidence interval reaches over the edge of the band",
-            Self::Withheld => "less than expected, which other load may have caused",
+            Self::NotThrottled => "it was never throttled, as other load kept it from its limit",
         })
     }
 }

@@ -257,6 +257,21 @@ fn pairs_one_point_or_more_outside_the_band_are_never_inside() {
     }
 }
 
+/// A frozen process beside one that runs, and one that is not frozen although it should be.
+#[test]
+fn nothing_is_surely_told_from_a_half() {
+    let band: Band = "0:1 ±1%".parse().unwrap();
+    let stalling = [STALLING, UNREPAID, ordinary(STALLING)];
+    for host in fair().map(|(host, _)| host).into_iter().chain(stalling) {
+        for seed in 0..200 {
+            let frozen = judge(band, Pair::new(host, 0.0, seed));
+            assert_eq!(frozen, Verdict::Inside, "{host:?} {seed}");
+            let runs = judge(band, Pair::new(host, 0.5, seed));
+            assert_eq!(runs, Verdict::Outside, "{host:?} {seed}");
+        }
+    }
+}
+
 #[test]
 fn right_pairs_on_a_stalling_host_are_never_outside() {
     for (host, tolerance) in [(STALLING, 3.0), (ordinary(STALLING), 5.0)] {

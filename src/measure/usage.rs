@@ -1,7 +1,8 @@
-//! Which part of one CPU's time a process gets, judged from samples of its CPU clock.
+//! Whether a process gets no more than a part of one CPU's time, judged from samples of its CPU clock.
 //!
-//! A quota is counted in wall time, and other load only ever takes time away. So a process that gets more than it may
-//! accuses the host, and one that gets less does not: [`Doubt::Withheld`].
+//! A quota is counted in wall time, and other load only ever takes time away: there is no lower end. That the process got
+//! little shows a limit only together with what the kernel counts of it, which is not known here: see
+//! [`Doubt::NotThrottled`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,22 +14,26 @@ use super::band::{BandError, Tolerance, not_wider, tolerance_pp, words, wrong};
 use super::fit::Fit;
 use super::rule::{Doubt, STALE_NS, Verdict};
 
-/// A part of one CPU and how far the measured one may be from it: `20% ±5%` is from 15 % to 25 %.
+/// The part of one CPU that a process may get, and how far over it the measured one may be: `20% ±5%` ends at 25 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct UsageBand {
+pub struct UsageLimit {
     percent: f64,
     tolerance_pp: f64,
 }
 
-impl UsageBand {
+impl UsageLimit {
     fn new(percent: f64, tolerance_pp: f64) -> Result<Self, String> {
-        match tolerance_pp > 0.0 {
-            true => Ok(Self {
-                percent,
-                tolerance_pp,
-            }),
-            false => Err("no measurement is exact: the tolerance must be above 0%".to_owned()),
+        let limit = Self {
+            percent,
+            tolerance_pp,
+        };
+        if tolerance_pp <= 0.0 {
+            Err("no measurement is exact: the tolerance must be above 0%".to_owned())
+        } else if limit.end() >= 100.0 {
+            Err(format!("{limit} would take a whole CPU as well"))
+        } else {
+            Ok(limit)
         }
     }
 
@@ -38,14 +43,14 @@ impl UsageBand {
         self.percent
     }
 
-    /// The tolerance in percentage points.
+    /// The largest part that is still taken, in percent.
     #[must_use]
-    pub fn tolerance_pp(&self) -> f64 {
-        self.tolerance_pp
+    pub fn end(&self) -> f64 {
+        self.percent + self.tolerance_pp
     }
 }
 
-impl Tolerance for UsageBand {
+impl Tolerance for UsageLimit {
     fn tighten(&mut self, tolerance_pp: f64) -> Result<(), String> {
         not_wider(tolerance_pp, self.tolerance_pp)?;
         *self = Self::new(self.percent, tolerance_pp)?;
@@ -53,19 +58,19 @@ impl Tolerance for UsageBand {
     }
 }
 
-impl fmt::Display for UsageBand {
+impl fmt::Display for UsageLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}% ±{}%", self.percent, self.tolerance_pp)
     }
 }
 
-impl From<UsageBand> for String {
-    fn from(band: UsageBand) -> Self {
+impl From<UsageLimit> for String {
+    fn from(band: UsageLimit) -> Self {
         band.to_string()
     }
 }
 
-impl TryFrom<String> for UsageBand {
+impl TryFrom<String> for UsageLimit {
     type Error = BandError;
 
     fn try_from(text: String) -> Result<Self, BandError> {
@@ -73,7 +78,7 @@ impl TryFrom<String> for UsageBand {
     }
 }
 
-impl FromStr for UsageBand {
+impl FromStr for UsageLimit {
     type Err = BandError;
 
     /// Reads `N% ±N%`, also `N% +-N%`, the two words apart by blanks.
@@ -102,8 +107,10 @@ fn percent(word: &str) -> Result<f64, String> {
     word.strip_suffix('%')
         .filter(digits)
         .and_then(|number| number.parse().ok())
-        .filter(|percent| (0.0..=100.0).contains(percent))
-        .ok_or_else(|| format!("`{word}` is no part of a CPU: expected 0% to 100%"))
+        .filter(|percent| *percent > 0.0 && *percent < 100.0)
+        .ok_or_else(|| {
+            format!("`{word}` is no part of a CPU: expected more than 0% and less than 100%")
+        })
 }
 
 /// One look at a process's CPU clock, in nanoseconds. Only differences between looks mean something.
@@ -136,7 +143,7 @@ const SLOPE_ERRORS: f64 = 4.0;
 /// Judges looks as they come. The part is the slope of CPU time over wall time, by least squares.
 #[derive(Debug, Clone)]
 pub struct UsageEstimator {
-    band: UsageBand,
+    limit: UsageLimit,
     first: Option<Look>,
     origin: Option<Look>,
     last: Option<Look>,
@@ -148,9 +155,9 @@ pub struct UsageEstimator {
 impl UsageEstimator {
     /// An estimator that has seen nothing.
     #[must_use]
-    pub fn new(band: UsageBand) -> Self {
+    pub fn new(limit: UsageLimit) -> Self {
         Self {
-            band,
+            limit,
             first: None,
             origin: None,
             last: None,
@@ -198,13 +205,11 @@ impl UsageEstimator {
         let Some(usage) = self.usage().filter(|_| wall >= INSIDE_AFTER) else {
             return Verdict::Undecided(Doubt::TooShort);
         };
-        let off = usage.percent - self.band.percent;
-        if off.abs() + usage.half_width <= self.band.tolerance_pp {
+        let end = self.limit.end();
+        if usage.percent + usage.half_width <= end {
             Verdict::Inside
-        } else if off - usage.half_width > self.band.tolerance_pp && wall >= OUTSIDE_AFTER {
+        } else if usage.percent - usage.half_width > end && wall >= OUTSIDE_AFTER {
             Verdict::Outside
-        } else if off + usage.half_width < -self.band.tolerance_pp {
-            Verdict::Undecided(Doubt::Withheld)
         } else {
             Verdict::Undecided(Doubt::OnTheEdge)
         }
@@ -230,8 +235,8 @@ mod tests {
         })
     }
 
-    fn judge(band: &str, looks: impl Iterator<Item = Look>) -> (Verdict, u64) {
-        let mut estimator = UsageEstimator::new(band.parse().unwrap());
+    fn judge(limit: &str, looks: impl Iterator<Item = Look>) -> (Verdict, u64) {
+        let mut estimator = UsageEstimator::new(limit.parse().unwrap());
         let mut answer = (Verdict::Undecided(Doubt::Settling), 0);
         for look in looks {
             answer = (estimator.push(look), look.wall_ns / MS);
@@ -243,23 +248,25 @@ mod tests {
     }
 
     #[test]
-    fn a_band_is_read_and_shown_as_written() {
-        let band: UsageBand = "20% ±5%".parse().unwrap();
-        assert_eq!((band.percent(), band.tolerance_pp()), (20.0, 5.0));
-        assert_eq!(band.to_string(), "20% ±5%");
-        let mut stricter = band;
+    fn a_limit_is_read_and_shown_as_written() {
+        let limit: UsageLimit = "20% ±5%".parse().unwrap();
+        assert_eq!((limit.percent(), limit.end()), (20.0, 25.0));
+        assert_eq!(limit.to_string(), "20% ±5%");
+        let mut stricter = limit;
         stricter.tighten(2.0).unwrap();
         assert_eq!(stricter.to_string(), "20% ±2%");
         assert!(stricter.tighten(3.0).is_err());
         for (text, span) in [
             ("20%", 3..4),
             ("20 ±5%", 0..2),
-            ("120% ±5%", 0..4),
+            ("0% ±5%", 0..2),
+            ("100% ±5%", 0..4),
+            ("80% ±20%", 4..8),
             ("20% 5%", 4..6),
             ("20% ±0%", 4..7),
             ("20% ±5% x", 8..9),
         ] {
-            assert_eq!(text.parse::<UsageBand>().unwrap_err().span, span, "{text}");
+            assert_eq!(text.parse::<UsageLimit>().unwrap_err().span, span, "{text}");
         }
     }
 
@@ -281,15 +288,17 @@ mod tests {
     }
 
     #[test]
-    fn less_than_the_quota_does_not() {
-        let (verdict, _) = judge("20% ±5%", looks(1, 10, 5000));
-        assert_eq!(verdict, Verdict::Undecided(Doubt::Withheld));
+    fn less_than_the_quota_is_inside() {
+        for (run, period) in [(0, 10), (1, 10), (3, 20)] {
+            let (verdict, _) = judge("20% ±5%", looks(run, period, 5000));
+            assert_eq!(verdict, Verdict::Inside, "{run} in {period}");
+        }
     }
 
     #[test]
-    fn nothing_is_told_from_a_little() {
-        assert_eq!(judge("0% ±5%", looks(0, 10, 5000)).0, Verdict::Inside);
-        assert_eq!(judge("0% ±5%", looks(1, 10, 5000)).0, Verdict::Outside);
+    fn what_the_interval_reaches_over_is_never_decided() {
+        let (verdict, _) = judge("20% ±5%", looks(5, 20, 5000));
+        assert_eq!(verdict, Verdict::Undecided(Doubt::OnTheEdge));
     }
 
     #[test]

@@ -209,6 +209,25 @@ pub fn wait_for_state(file: &File, state: &str, deadline: Instant) -> Result<boo
     Ok(true)
 }
 
+/// In how many periods a group has used up its quota, as its open `cpu.stat` counts them (cgroup-v2.rst, sched-bwc.rst).
+///
+/// # Errors
+/// Those of read(2); `ENODATA` when the file does not say it.
+pub fn nr_throttled(stat: &File) -> Result<u64, Errno> {
+    let mut text = [0; 1024];
+    let length = stat
+        .read_at(&mut text, 0)
+        .map_err(|error| errno_of(&error))?;
+    let text = String::from_utf8_lossy(&text[..length]);
+    let mut counts = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("nr_throttled "));
+    counts
+        .next()
+        .and_then(|count| count.parse().ok())
+        .ok_or(Errno::ENODATA)
+}
+
 const UNPOPULATED: &str = "populated 0";
 
 fn says(file: &File, line: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Real pairs, in whatever group the tests run in.
 
 use std::fs;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -9,6 +10,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use super::*;
 use crate::measure::Doubt;
 use crate::sys::busy::{BusyError, BusyLoop};
+use crate::sys::process::{exit_now, split, wait};
 
 fn pair() -> Option<(BusyLoop, BusyLoop)> {
     let cpu = sched::last_allowed_cpu().unwrap();
@@ -99,4 +101,38 @@ fn a_process_that_was_moved_is_told() {
         error == MeasureError::Moved(b.pid()) || error == pinning,
         "{error}"
     );
+}
+
+/// A limit by a group that is not there: what it counts stands in a plain file.
+fn measure_limited(process: Pid, cpu: usize, stat: &str) -> Result<MeasuredUsage, MeasureError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(stat.as_bytes()).unwrap();
+    let (limit, soon) = (
+        "20% ±5%".parse().unwrap(),
+        Instant::now() + Duration::from_secs(1),
+    );
+    measure_usage(process, cpu, &limit, &file, soon)
+}
+
+#[test]
+fn one_that_hardly_runs_and_was_never_throttled_shows_no_limit() {
+    let Some(child) = split().unwrap() else {
+        nix::unistd::pause();
+        exit_now(0)
+    };
+    let cpu = sched::last_allowed_cpu().unwrap();
+    let measured = measure_limited(child, cpu, "nr_periods 4\nnr_throttled 3\n").unwrap();
+    let nothing = measure_limited(child, cpu, "usage_usec 12\n");
+    kill(child, Signal::SIGKILL).unwrap();
+    wait(child).unwrap();
+    assert_eq!(measured.verdict, Verdict::Undecided(Doubt::NotThrottled));
+    assert!(measured.usage.unwrap().percent < 5.0, "{measured:?}");
+    assert_eq!(nothing, Err(MeasureError::Call("read", Errno::ENODATA)));
+}
+
+#[test]
+fn one_that_nothing_limits_is_outside() {
+    let Some((a, _)) = pair() else { return };
+    let measured = measure_limited(a.pid(), a.cpu(), "nr_throttled 0\n").unwrap();
+    assert_ne!(measured.verdict, Verdict::Inside, "{measured:?}");
 }

@@ -1,5 +1,6 @@
-//! Which part of a CPU a process gets.
+//! Whether a process gets no more than a part of a CPU.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
@@ -7,7 +8,8 @@ use nix::unistd::Pid;
 use super::{
     Elevated, KEPT, MeasureError, Running, clock, has_ended, nanoseconds, now, read, sched,
 };
-use crate::measure::{Look, Usage, UsageBand, UsageEstimator, Verdict};
+use crate::measure::{Doubt, Look, Usage, UsageEstimator, UsageLimit, Verdict};
+use crate::sys::cgroupfs::nr_throttled;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(1);
@@ -26,19 +28,25 @@ pub struct MeasuredUsage {
 /// Measures which part of `cpu` a busy process gets that is pinned to it, until the answer is known or `deadline` has
 /// come. It is continued for this and stopped at the end.
 ///
+/// `stat` is the `cpu.stat` of the group that limits it. Other load leaves a process little CPU time as well: the answer
+/// is `Inside` only when the kernel has throttled the group meanwhile.
+///
 /// # Errors
-/// The process could not be watched, or ended.
+/// The process could not be watched, or ended; `ENODATA` when the group counts nothing.
 pub fn measure_usage(
     process: Pid,
     cpu: usize,
-    band: &UsageBand,
+    limit: &UsageLimit,
+    stat: &File,
     deadline: Instant,
 ) -> Result<MeasuredUsage, MeasureError> {
     sched::pin(process, cpu).map_err(|errno| MeasureError::Call("sched_setaffinity", errno))?;
     let clock = clock::of_process(process)
         .map_err(|errno| MeasureError::Call("clock_getcpuclockid", errno))?;
+    let throttled = || nr_throttled(stat).map_err(|errno| MeasureError::Call("read", errno));
+    let before = throttled()?;
     let running = Running::new(vec![process])?;
-    let mut estimator = UsageEstimator::new(*band);
+    let mut estimator = UsageEstimator::new(*limit);
     let mut looks = Vec::new();
     let verdict = loop {
         let next = now()? + PERIOD;
@@ -51,7 +59,10 @@ pub fn measure_usage(
             return Err(MeasureError::Ended(process));
         }
         looks.push(look);
-        let verdict = estimator.push(look);
+        let verdict = match estimator.push(look) {
+            Verdict::Inside if throttled()? == before => Verdict::Undecided(Doubt::NotThrottled),
+            verdict => verdict,
+        };
         if !matches!(verdict, Verdict::Undecided(_)) || Instant::now() >= deadline {
             break verdict;
         }

@@ -1,82 +1,92 @@
-//! Which part of a CPU one busy process gets.
+//! What one busy process gets of a CPU at most.
 
+use std::fs::File;
 use std::time::Instant;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
+use super::answer::Answer;
 use super::{LIMIT, cpu_of};
-use crate::measure::{UsageBand, Verdict};
+use crate::measure::UsageLimit;
 use crate::recording::{Failure, Measurement, Output};
-use crate::session::Session;
+use crate::session::{Session, SpecPath};
+use crate::sys::beneath;
 use crate::sys::cpu::{MeasuredUsage, measure_usage};
 
-/// The part of its CPU that a busy process gets: `20% ±5%` of the time that passes.
+/// The part of its CPU that a busy process gets at most, as its group limits it: `20% ±5%` of the time that passes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alone {
     process: String,
-    band: UsageBand,
+    limit: UsageLimit,
+    group: SpecPath,
 }
 
 impl Alone {
-    pub(super) fn new(process: String, band: UsageBand) -> Self {
-        Self { process, band }
+    pub(super) fn new(process: String, limit: UsageLimit, group: SpecPath) -> Self {
+        Self {
+            process,
+            limit,
+            group,
+        }
     }
 
     pub(super) fn process(&self) -> &str {
         &self.process
     }
 
-    pub(super) fn band(&mut self) -> &mut UsageBand {
-        &mut self.band
+    pub(super) fn limit(&mut self) -> &mut UsageLimit {
+        &mut self.limit
     }
 
-    pub(super) fn measure(&self, session: &Session) -> Result<Output, Failure> {
+    /// The file in which its group counts how often it was throttled.
+    pub(super) fn stat(&self) -> SpecPath {
+        SpecPath {
+            place: self.group.place.clone(),
+            relative: self.group.relative.join("cpu.stat"),
+        }
+    }
+
+    pub(super) fn measure(&self, session: &mut Session) -> Result<Output, Failure> {
+        let stat = open(&self.stat(), session)?;
         let process = session.started(&self.process)?;
         let (cpu, deadline) = (cpu_of(process)?, Instant::now() + LIMIT);
-        let measured = measure_usage(process.pid, cpu, &self.band, deadline)
+        let measured = measure_usage(process.pid, cpu, &self.limit, &stat, deadline)
             .map_err(|error| Failure::inconclusive("measure", &self.process, error.to_string()))?;
-        self.judge(&measured)
+        self.answer(&measured).of(measured.verdict)
     }
 
-    fn judge(&self, measured: &MeasuredUsage) -> Result<Output, Failure> {
-        let name = &self.process;
+    fn answer(&self, measured: &MeasuredUsage) -> Answer {
         let found = measured.usage.map_or_else(
             || "nothing known".to_owned(),
             |usage| format!("{:.1}% (±{:.1}%)", usage.percent, usage.half_width),
         );
-        match measured.verdict {
-            Verdict::Inside => {
-                let mut output = Output::lines([format!("{name} = {}%", self.band.percent())]);
-                output.measurements.extend(self.measurement(measured));
-                output.evidence(found);
-                Ok(output)
-            }
-            Verdict::Outside => {
-                let message = format!("{name} = {found}, outside of {}", self.band);
-                Err(Failure::unexpected("measure", name, message)
-                    .measured(self.measurement(measured)))
-            }
-            Verdict::Undecided(doubt) => {
-                let message = format!(
-                    "{name} = {found}, no answer for {} in {LIMIT:?}: {doubt}",
-                    self.band
-                );
-                Err(Failure::inconclusive("measure", name, message)
-                    .measured(self.measurement(measured)))
-            }
+        Answer {
+            of: self.process.clone(),
+            claim: format!("{} ≤ {}%", self.process, self.limit.percent()),
+            found,
+            band: format!("≤ {}", self.limit),
+            measurement: self.measurement(measured),
         }
     }
 
     fn measurement(&self, measured: &MeasuredUsage) -> Option<Measurement> {
         let usage = measured.usage?;
-        let (percent, tolerance) = (self.band.percent(), self.band.tolerance_pp());
         Some(Measurement {
             name: format!("CPU time of {}", self.process),
             value: usage.percent,
             unit: "%".to_owned(),
             half_width: usage.half_width,
-            band: (percent - tolerance, percent + tolerance),
+            band: (0.0, self.limit.end()),
             samples: measured.samples.clone(),
         })
     }
+}
+
+fn open(path: &SpecPath, session: &mut Session) -> Result<File, Failure> {
+    let (root, relative) = session.resolve(path)?;
+    beneath::open(root, &relative, OFlag::O_RDONLY, Mode::empty())
+        .map(File::from)
+        .map_err(|errno| Failure::errno("open", path, errno))
 }

@@ -1,6 +1,7 @@
 //! `top`: what busy processes get of a CPU.
 
 mod alone;
+mod answer;
 mod pair;
 
 use std::time::Duration;
@@ -17,12 +18,15 @@ use alone::Alone;
 use pair::Pair;
 
 /// Measures what busy processes get of a CPU, until the confidence interval lies inside the band, or outside. top(1)
+///
+/// A limit has no lower end: other load may always leave a process less. So `cpu.stat` of the group must tell that the
+/// process was throttled meanwhile, or there is no answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Top {
     /// Two that share one.
     Pair(Pair),
-    /// One that has a limit.
+    /// One that its group limits.
     Alone(Alone),
 }
 
@@ -30,16 +34,18 @@ pub enum Top {
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl Verb for Top {
-    const USAGE: &'static str = "top A B = RATIO ±TOLERANCE% | top A = PART% ±TOLERANCE%";
-    const SUMMARY: &'static str = "Measure how two busy processes share their CPU, or which part of it one gets, and judge it";
+    const USAGE: &'static str = "top A B = RATIO ±TOLERANCE% | top A ≤ PART% ±TOLERANCE% in GROUP";
+    const SUMMARY: &'static str = "Measure how two busy processes share their CPU, or that a cgroup limits the part that one gets";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, LineError> {
         let first = words.word("a process that was started")?.text.clone();
-        if words.take("=") {
-            let band = band(words, "expected for example 20% ±5%")?;
-            return Ok(Self::Alone(Alone::new(first, band)));
+        if words.take("≤") {
+            let limit = band(words, "expected for example 20% ±5%")?;
+            words.keyword(&["in"])?;
+            let group = words.value("the group that limits it")?;
+            return Ok(Self::Alone(Alone::new(first, limit, group)));
         }
-        let second = words.word("another process that was started, or `=`")?;
+        let second = words.word("another process that was started, or `≤`")?;
         words.keyword(&["="])?;
         let band = band(words, "expected for example 1:2 ±3%")?;
         Ok(Self::Pair(Pair::new(first, second.text.clone(), band)))
@@ -56,7 +62,7 @@ impl Verb for Top {
     fn band(&mut self) -> Option<&mut dyn Tolerance> {
         Some(match self {
             Self::Pair(pair) => pair.band(),
-            Self::Alone(alone) => alone.band(),
+            Self::Alone(alone) => alone.limit(),
         })
     }
 
@@ -69,21 +75,28 @@ impl Verb for Top {
 
     fn by_hand(&self, _line: &str) -> String {
         let pgrep = |name: &str| format!("$(pgrep -nx {name})");
-        let processes = match self {
-            Self::Pair(pair) => pair.processes().map(pgrep).join(","),
-            Self::Alone(alone) => pgrep(alone.process()),
-        };
-        format!("top -b -n 1 -d 2 -p {processes}")
+        let top = |processes| format!("top -b -n 1 -d 2 -p {processes}");
+        match self {
+            Self::Pair(pair) => top(pair.processes().map(pgrep).join(",")),
+            Self::Alone(alone) => {
+                let throttled = format!("grep nr_throttled {}", alone.stat());
+                format!("{} && {throttled}", top(pgrep(alone.process())))
+            }
+        }
     }
 }
 
-/// The rest of the line as a band.
+/// The line up to `in`, or its end, as a band.
 fn band<B>(words: &mut Words<'_>, expected: &str) -> Result<B, LineError>
 where
     B: std::str::FromStr<Err = BandError>,
 {
     let here = words.here();
-    let text: Vec<_> = words.rest().iter().map(|word| word.text.as_str()).collect();
+    let mut text = Vec::new();
+    while let Some(word) = words.peek().filter(|word| word.text != "in") {
+        text.push(word.text.as_str());
+        words.next();
+    }
     text.join(" ").parse().map_err(|error: BandError| {
         let end = error.span.end.max(error.span.start + 1);
         let span = here.start + error.span.start..here.start + end;
@@ -104,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_ratio_or_a_part_is_read() {
-        for line in ["a.out b.out = 1:2 ±3%", "a.out = 20% ±5%"] {
+        for line in ["a.out b.out = 1:2 ±3%", "a.out ≤ 20% ±5% in x"] {
             let top: Top = parse(line).unwrap();
             assert_eq!(top.measures_cpu(), line.contains("b.out"));
         }
@@ -113,11 +126,15 @@ mod tests {
     #[test]
     fn a_wrong_band_is_pointed_at() {
         for (line, span) in [
-            ("a.out b.out = 1:0 ±3%", 14..17),
+            ("a.out b.out = 0:0 ±3%", 14..17),
             ("a.out b.out 1:2 ±3%", 12..15),
             ("a.out", 5..6),
-            ("a.out = 20% 5%", 12..14),
-            ("a.out = 1:2 ±5%", 8..11),
+            ("a.out ≤ 20% 5% in x", 12..14),
+            ("a.out ≤ 1:2 ±5% in x", 8..11),
+            ("a.out ≤ 20% ±5%", 15..16),
+            ("a.out ≤ 20% ±5% x", 16..17),
+            ("a.out ≤ 20% ±5% in ../x", 19..23),
+            ("a.out = 20% ±5%", 8..11),
         ] {
             assert_eq!(parse::<Top>(line).unwrap_err().span, span, "{line}");
         }
@@ -127,6 +144,9 @@ mod tests {
     fn both_are_named_by_hand() {
         let top: Top = parse("a.out b.out = 1:2 ±3%").unwrap();
         let command = "top -b -n 1 -d 2 -p $(pgrep -nx a.out),$(pgrep -nx b.out)";
+        assert_eq!(top.by_hand(""), command);
+        let top: Top = parse("a.out ≤ 20% ±5% in limit").unwrap();
+        let command = "top -b -n 1 -d 2 -p $(pgrep -nx a.out) && grep nr_throttled limit/cpu.stat";
         assert_eq!(top.by_hand(""), command);
     }
 }

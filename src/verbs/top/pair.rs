@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::Answer;
 use super::{LIMIT, cpu_of};
-use crate::measure::{Band, Verdict};
+use crate::measure::Band;
 use crate::recording::{Failure, Measurement, Output};
 use crate::session::{Session, Started};
 use crate::sys::cpu::{MeasureError, Measured, Sampler, measure_pair};
@@ -42,12 +43,17 @@ impl Pair {
         let (cpu, deadline) = (cpu_of(first)?, Instant::now() + LIMIT);
         let measured = measure_pair(first.pid, second.pid, cpu, &self.band, deadline)
             .map_err(|error| self.no_answer(first, error))?;
-        self.judge(&measured)
+        let mut output = self.answer(&measured).of(measured.verdict)?;
+        output.evidence(match measured.sampler {
+            Sampler::Realtime => "sampled under SCHED_FIFO".to_owned(),
+            Sampler::Ordinary(errno) => format!("sampled under SCHED_OTHER: {errno}"),
+        });
+        Ok(output)
     }
 
-    fn judge(&self, measured: &Measured) -> Result<Output, Failure> {
-        let (first, second) = (&self.first, &self.second);
-        let pair = format!("{first} : {second}");
+    fn answer(&self, measured: &Measured) -> Answer {
+        let pair = format!("{} : {}", self.first, self.second);
+        let (a, b) = self.band.ratio();
         let found = measured.estimate.as_ref().map_or_else(
             || "hardly any CPU time".to_owned(),
             |estimate| {
@@ -55,30 +61,12 @@ impl Pair {
                 format!("{share:.1}% : {:.1}% (±{half:.1}%)", 100.0 - share)
             },
         );
-        match measured.verdict {
-            Verdict::Inside => {
-                let (a, b) = self.band.ratio();
-                let mut output = Output::lines([format!("{pair} = {a}:{b}")]);
-                output.measurements.extend(self.measurement(measured));
-                output.evidence(found).evidence(match measured.sampler {
-                    Sampler::Realtime => "sampled under SCHED_FIFO".to_owned(),
-                    Sampler::Ordinary(errno) => format!("sampled under SCHED_OTHER: {errno}"),
-                });
-                Ok(output)
-            }
-            Verdict::Outside => {
-                let message = format!("{pair} = {found}, outside of {}", self.band);
-                Err(Failure::unexpected("measure", pair, message)
-                    .measured(self.measurement(measured)))
-            }
-            Verdict::Undecided(doubt) => {
-                let message = format!(
-                    "{pair} = {found}, no answer for {} in {LIMIT:?}: {doubt}",
-                    self.band
-                );
-                Err(Failure::inconclusive("measure", pair, message)
-                    .measured(self.measurement(measured)))
-            }
+        Answer {
+            claim: format!("{pair} = {a}:{b}"),
+            of: pair,
+            found,
+            band: self.band.to_string(),
+            measurement: self.measurement(measured),
         }
     }
 

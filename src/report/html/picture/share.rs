@@ -52,9 +52,10 @@ fn place(measurement: &Measurement) -> &'static str {
     }
 }
 
+/// No part is smaller than nothing.
 fn interval(measurement: &Measurement) -> (f64, f64) {
     let (value, half_width) = (measurement.value, measurement.half_width);
-    (value - half_width, value + half_width)
+    ((value - half_width).max(0.0), value + half_width)
 }
 
 /// The end of the scale: 100 for a share, else what shows the band with room.
@@ -151,6 +152,11 @@ mod tests {
         );
         assert!(caption(&measurement(52.0)).contains("not surely inside"));
         assert!(caption(&measurement(60.0)).contains(", outside the band"));
+        let limited = Measurement {
+            band: (0.0, 25.0),
+            ..measurement(1.0)
+        };
+        assert!(caption(&limited).contains(", inside the band"));
     }
 
     #[test]
