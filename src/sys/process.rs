@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, pipe2, setgroups, setresgid, setresuid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -203,6 +203,18 @@ pub fn hung_up(pipe: &impl AsFd) -> bool {
         && fds[0]
             .revents()
             .is_some_and(|events| events.contains(PollFlags::POLLHUP))
+}
+
+/// Makes this process, and all ids of it, those of a user and a group, without other groups. The user last: it may no
+/// longer change the group.
+///
+/// # Errors
+/// The call, setgroups(2), setresgid(2) or setresuid(2), and its errno.
+pub fn become_user(user: Uid, group: Gid) -> Result<(), (&'static str, Errno)> {
+    let fail = |call| move |errno| (call, errno);
+    setgroups(&[]).map_err(fail("setgroups"))?;
+    setresgid(group, group, group).map_err(fail("setresgid"))?;
+    setresuid(user, user, user).map_err(fail("setresuid"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `setpriv`: a command as another user.
 
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Verb, nested};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::Session;
+use crate::sys::process::become_user;
 
 /// Runs another verb as a user and a group, by number, without other groups: a child process becomes them. setpriv(1)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,8 @@ impl Verb for Setpriv {
 
     fn perform(&self, session: &mut Session) -> Result<Output, Failure> {
         session.in_child("setpriv", |session| {
-            self.become_them()?;
+            become_user(Uid::from_raw(self.user), Gid::from_raw(self.group))
+                .map_err(|(call, errno)| Failure::errno(call, self.user, errno))?;
             self.action.perform(session)
         })
     }
@@ -57,17 +59,6 @@ impl Verb for Setpriv {
             ),
             _ => format!("{} {rest}", command.join(" ")),
         }
-    }
-}
-
-impl Setpriv {
-    /// The user last: it may no longer change the group.
-    fn become_them(&self) -> Result<(), Failure> {
-        let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.group));
-        setgroups(&[]).map_err(|errno| Failure::errno("setgroups", "", errno))?;
-        setresgid(group, group, group)
-            .map_err(|errno| Failure::errno("setresgid", group, errno))?;
-        setresuid(user, user, user).map_err(|errno| Failure::errno("setresuid", user, errno))
     }
 }
 

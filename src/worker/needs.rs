@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, mknod};
-use nix::unistd::{AccessFlags, Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{AccessFlags, Gid, Uid};
 
 use super::membership;
 use crate::need::Need;
@@ -17,7 +17,7 @@ use crate::session::lost_child;
 use crate::sys::cgroup::UNIFIED;
 use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
 use crate::sys::netlink::nftables::{BaseChain, Change, Family, Hook, Nftables, Policy, Table};
-use crate::sys::process::in_child;
+use crate::sys::process::{become_user, in_child};
 use crate::sys::xattr;
 
 /// Tries it. `cgroups` are the experiment's own groups, by controller.
@@ -131,11 +131,8 @@ fn nftables() -> Result<(), Failure> {
 const LAST_USER: u32 = 65_534;
 
 fn become_last_user() -> Result<(), Failure> {
-    let fail = |call| move |errno| Failure::errno(call, LAST_USER, errno);
-    let (user, group) = (Uid::from_raw(LAST_USER), Gid::from_raw(LAST_USER));
-    setgroups(&[]).map_err(fail("setgroups"))?;
-    setresgid(group, group, group).map_err(fail("setresgid"))?;
-    setresuid(user, user, user).map_err(fail("setresuid"))
+    become_user(Uid::from_raw(LAST_USER), Gid::from_raw(LAST_USER))
+        .map_err(|(call, errno)| Failure::errno(call, LAST_USER, errno))
 }
 
 /// The mark of an opaque directory in overlayfs.rst. tmpfs takes one of an ordinary user since Linux 6.6.
