@@ -1,17 +1,19 @@
 //! Cgroups as directories: the groups below one, the processes in them, and removing them. See cgroups(7).
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-use super::beneath::errno_of;
+use super::beneath::{self, errno_of};
 use super::poll::{readable, ready};
 use super::process::{pidfd_open, signal};
 use super::xattr;
@@ -151,6 +153,24 @@ fn processes(group: &Path) -> Vec<Pid> {
         .filter(|number| *number > 0)
         .map(Pid::from_raw)
         .collect()
+}
+
+/// Takes this process into a group, of which `members` is `cgroup.procs` or `tasks`.
+///
+/// # Errors
+/// Those of open(2) and write(2).
+pub fn enter(root: BorrowedFd<'_>, members: &Path) -> Result<(), Errno> {
+    // 0 is the process that writes it (cgroups(7)).
+    write(root, members, b"0")
+}
+
+/// Writes to a control file below `root`.
+///
+/// # Errors
+/// Those of open(2) and write(2).
+pub fn write(root: BorrowedFd<'_>, file: &Path, text: &[u8]) -> Result<(), Errno> {
+    let file = beneath::open(root, file, OFlag::O_WRONLY, Mode::empty())?;
+    nix::unistd::write(&file, text).map(drop)
 }
 
 /// Writes to a file of a group, if there is one; gives whether the kernel took it.

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Verb, nested};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::{Place, Session, SpecPath};
-use crate::sys::beneath;
 use crate::sys::cgroup::{UNIFIED, V1_CONTROLLERS, V2_CONTROLLERS};
+use crate::sys::cgroupfs;
 
 /// Runs another verb in a cgroup: a child process enters the group before it begins. cgexec(1)
 ///
@@ -54,9 +52,7 @@ impl Verb for Cgexec {
         };
         session.in_child("cgexec", |session| {
             let (root, path) = session.resolve(&members)?;
-            // 0 is the process that writes it (cgroups(7)).
-            beneath::open(root, &path, OFlag::O_WRONLY, Mode::empty())
-                .and_then(|file| nix::unistd::write(&file, b"0"))
+            cgroupfs::enter(root, &path)
                 .map_err(|errno| Failure::errno("write", &members, errno))?;
             self.action.perform(session)
         })

@@ -17,7 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 
 use crate::recording::Failure;
-use crate::sys::beneath;
+use crate::sys::{beneath, cgroupfs};
 
 /// The worker's group, below the experiment's own.
 const INIT: &str = "init";
@@ -36,8 +36,8 @@ pub fn join(group: BorrowedFd<'_>) -> Result<(), Failure> {
 }
 
 fn enter(group: BorrowedFd<'_>, members: &Path) -> Result<(), Failure> {
-    // 0 is the process that writes it (cgroups(7)).
-    write(group, members, b"0")
+    cgroupfs::enter(group, members)
+        .map_err(|errno| Failure::errno("write", members.display(), errno))
 }
 
 /// Has the experiment's group pass a controller on to those below it.
@@ -46,11 +46,9 @@ fn enter(group: BorrowedFd<'_>, members: &Path) -> Result<(), Failure> {
 /// Those of write(2) on `cgroup.subtree_control`: `ENOENT` when the group does not have the controller itself.
 pub fn pass_on(group: BorrowedFd<'_>, controller: &str) -> Result<(), Failure> {
     let change = format!("+{controller}");
-    write(
-        group,
-        Path::new("cgroup.subtree_control"),
-        change.as_bytes(),
-    )
+    let file = "cgroup.subtree_control";
+    cgroupfs::write(group, Path::new(file), change.as_bytes())
+        .map_err(|errno| Failure::errno("write", file, errno))
 }
 
 /// Whether the worker's own group has a file that can be written.
@@ -66,11 +64,4 @@ pub fn has_file(group: BorrowedFd<'_>, file: &str) -> Result<(), Failure> {
     )
     .map(drop)
     .map_err(|errno| Failure::errno("open", file, errno))
-}
-
-fn write(group: BorrowedFd<'_>, file: &Path, text: &[u8]) -> Result<(), Failure> {
-    beneath::open(group, file, OFlag::O_WRONLY, Mode::empty())
-        .and_then(|file| nix::unistd::write(&file, text))
-        .map(drop)
-        .map_err(|errno| Failure::errno("write", file.display(), errno))
 }
