@@ -152,12 +152,15 @@ fn mark_of_overlayfs() -> Result<(), Failure> {
 fn device_nodes() -> Result<(), Failure> {
     const PROBE: &str = "probe-device";
     let null = nix::sys::stat::makedev(1, 3);
-    mknod(PROBE, SFlag::S_IFCHR, Mode::S_IRUSR, null).map_err(|errno| Failure {
-        message: format!(
-            "{} (CAP_MKNOD of the initial user namespace is missing)",
-            errno.desc()
-        ),
-        ..Failure::errno("mknod", "c 1 3", errno)
+    mknod(PROBE, SFlag::S_IFCHR, Mode::S_IRUSR, null).map_err(|errno| {
+        let failure = Failure::errno("mknod", "c 1 3", errno);
+        Failure {
+            message: format!(
+                "{} (CAP_MKNOD of the initial user namespace is missing)",
+                failure.message
+            ),
+            ..failure
+        }
     })?;
     nix::unistd::unlink(PROBE).map_err(|errno| Failure::errno("unlink", PROBE, errno))
 }
