@@ -1,12 +1,11 @@
 //! This program, as the results name it.
 
 use std::fs::File;
-use std::io::Read;
 
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::sha256;
+use crate::digest::sha256_of;
 use crate::sys::spawn::open_this_program;
 
 /// The program that made the results.
@@ -26,21 +25,20 @@ impl Program {
     pub fn running() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sha256: own_bytes().map(|bytes| sha256(&bytes)),
+            sha256: own_digest(),
         }
     }
 }
 
-fn own_bytes() -> Option<Vec<u8>> {
-    let mut file = File::from(open_this_program(OFlag::O_RDONLY).ok()?);
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+fn own_digest() -> Option<String> {
+    let file = File::from(open_this_program(OFlag::O_RDONLY).ok()?);
+    sha256_of(file).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::sha256;
 
     #[test]
     fn the_digest_is_of_the_file_that_runs() {

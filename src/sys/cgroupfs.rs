@@ -146,7 +146,8 @@ fn kill_member(group: &Path, pid: Pid) -> Option<OwnedFd> {
 }
 
 /// The processes in a group, without those that this PID namespace does not show.
-fn processes(group: &Path) -> Vec<Pid> {
+#[must_use]
+pub fn processes(group: &Path) -> Vec<Pid> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     let numbers = text.lines().filter_map(|line| line.parse::<i32>().ok());
     numbers

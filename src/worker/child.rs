@@ -61,7 +61,10 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
     }
     let place = place::make().map_err(unready)?;
     for need in wanted {
-        needs::probe(need, &cgroups).map_err(|failure| unmet(need, failure))?;
+        needs::probe(need, &cgroups).map_err(|failure| match needs::was_tried(&failure) {
+            true => unmet(need, failure),
+            false => unready(failure),
+        })?;
     }
     let _turn = (order.assignment.measures_cpu && !order.only_needs)
         .then(|| turn(events))

@@ -99,6 +99,8 @@ impl Inventory {
     }
 
     /// What is different from `before` and was done by this run, each as a sentence.
+    ///
+    /// What is never empty and is so could not be seen, as where no file can be opened: that says nothing.
     #[must_use]
     pub fn left(&self, before: &Self, mine: &Mine) -> Vec<String> {
         let mut left = self.left_of_run(before, mine);
@@ -127,10 +129,11 @@ impl Inventory {
     }
 
     fn left_networks(&self, before: &Self, mine: &Mine) -> Vec<String> {
+        let seen = !self.links.is_empty() && !before.links.is_empty();
         let differences = |now: &BTreeSet<Link>, then: &BTreeSet<Link>, how: &str| {
             let links = now
                 .difference(then)
-                .filter(|link| mine.mentions(&link.name));
+                .filter(|link| seen && mine.mentions(&link.name));
             let sentence = |link: &Link| format!("link {} is {how}", link.name);
             links.map(sentence).collect::<Vec<_>>()
         };
@@ -224,7 +227,7 @@ impl<'a> Mount<'a> {
 }
 
 fn left_mounts(before: &str, after: &str, mine: &Mine) -> Vec<String> {
-    if before == after {
+    if before == after || before.is_empty() || after.is_empty() {
         return Vec::new();
     }
     let mounts = |text| -> BTreeMap<_, _> {

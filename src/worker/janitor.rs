@@ -3,7 +3,6 @@
 //! It waits for the end of the run's process, which closes a pipe however it comes, and then for the run's lock, which
 //! is free when every worker is dead. SIGKILL of everything at once hits it, too; then the next start cleans up.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +15,6 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, chdir, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::group::EMPTYING_LIMIT;
-use super::vacated::Vacated;
 use super::{reap, state};
 use crate::sys::process::{close_from, exit_now, set_name, split, wait};
 
@@ -30,7 +28,7 @@ impl Janitor {
     /// Starts the janitor of the run that has its directory here. `None` where no process can be had: then a killed run
     /// stays until the next start.
     #[must_use]
-    pub fn start(run: &Path, vacated: &RefCell<Option<Vacated>>) -> Option<Self> {
+    pub fn start(run: &Path) -> Option<Self> {
         let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).ok()?;
         match split().ok()? {
             Some(pid) => Some(Self {
@@ -38,7 +36,7 @@ impl Janitor {
                 _lifeline: lifeline,
             }),
             None => {
-                let _ = watch(run, reader, vacated);
+                let _ = watch(run, reader);
                 exit_now(0)
             }
         }
@@ -58,7 +56,7 @@ impl Janitor {
     }
 }
 
-fn watch(run: &Path, lifeline: OwnedFd, vacated: &RefCell<Option<Vacated>>) -> std::io::Result<()> {
+fn watch(run: &Path, lifeline: OwnedFd) -> std::io::Result<()> {
     // Ctrl-C and a service manager's SIGTERM are for the run; when it ends, this ends.
     SigSet::all().thread_set_mask()?;
     setsid()?;
@@ -74,6 +72,5 @@ fn watch(run: &Path, lifeline: OwnedFd, vacated: &RefCell<Option<Vacated>>) -> s
     poll(&mut fds, PollTimeout::NONE)?;
     directory.lock()?;
     reap::remove_run(run, Instant::now() + EMPTYING_LIMIT);
-    drop(vacated.take());
     Ok(())
 }

@@ -62,8 +62,16 @@ pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Failure> {
     })
 }
 
+/// Whether a failure is the answer to what was tried. That there was no process to try it in says nothing about the need.
+pub fn was_tried(failure: &Failure) -> bool {
+    !["pipe2", "fork", "waitpid", PROBE].contains(&failure.call.as_str())
+}
+
+/// What stands for the call when the process that tries is killed.
+const PROBE: &str = "probe";
+
 fn throw_away(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    in_child(work).unwrap_or_else(|lost| Err(lost_child("probe", lost)))
+    in_child(work).unwrap_or_else(|lost| Err(lost_child(PROBE, lost)))
 }
 
 fn namespace(kind: Kind) -> Result<(), Failure> {

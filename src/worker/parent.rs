@@ -225,8 +225,7 @@ fn unstarted(task: &Task, failure: Failure) -> End {
         Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
         Need::Namespace(_) if failure.call.starts_with("clone") => {
             let refused = needs::probe_outside(need, &task.assignment.namespaces).err();
-            // No process to try it in says nothing about namespaces.
-            refused.filter(|failure| failure.call == "unshare")
+            refused.filter(needs::was_tried)
         }
         need if matches!(need, Need::CgroupV1(_)) || need.is_unified() => {
             let makes = ["mkdir", "write"].contains(&failure.call.as_str());

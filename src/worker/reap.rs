@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::group::{EMPTYING_LIMIT, run_of, still_there};
 use super::state::{self, Locked, RunName, candidates, lock, runs};
+use super::vacated::Vacated;
 use crate::host::Cgroups;
 use crate::recording::Failure;
 use crate::sys::cgroupfs;
@@ -46,17 +47,23 @@ fn reap_run(run: &Path, deadline: Instant) -> Vec<String> {
     }
 }
 
-/// Removes the groups that a run has recorded in its directory, and the directory when they are gone.
+/// Removes the groups that a run has recorded in its directory, puts back what it has changed of its own one, and removes
+/// the directory when all is done.
 /// The caller has taken the run's lock. Gives what could not be removed.
 pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     let name = RunName::of_directory(run);
     let records = fs::read_dir(run).into_iter().flatten().flatten();
     let groups = records.filter_map(|record| fs::read_link(record.path()).ok());
     let mut left = Vec::new();
-    for group in groups.filter(|group| name.is_some() && run_of(group) == name) {
+    let groups = groups.filter(|group| name.is_some() && run_of(group) == name);
+    for group in groups.filter(|group| !Vacated::is_leaf(group)) {
         if let Err(errno) = cgroupfs::remove(&group, deadline) {
             left.push(still_there(&group, errno));
         }
+    }
+    // Below a group that passes controllers on there can be others only.
+    if left.is_empty() {
+        left.extend(Vacated::recorded(run).and_then(|mut vacated| vacated.undo()));
     }
     // While a group is there, its record must be, for the next start.
     if left.is_empty() {

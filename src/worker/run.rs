@@ -23,9 +23,6 @@ use crate::spec::Step;
 use crate::sys::cgroup::UNIFIED;
 use crate::sys::process::memory_file;
 
-/// What stands for the experiment in the name of the group that the caller goes to. No experiment has a dot in its name.
-const CALLER: &str = ".caller";
-
 /// How often a directory is made again that other runs have removed before it was locked.
 const ATTEMPTS: usize = 32;
 
@@ -109,7 +106,7 @@ impl Run {
         }
         self.vacate(assignment)?;
         if let (Some(directory), None) = (&self.directory, self.janitor.get())
-            && let Some(janitor) = Janitor::start(directory, &self.vacated)
+            && let Some(janitor) = Janitor::start(directory)
         {
             self.janitor.get_or_init(|| janitor);
         }
@@ -130,8 +127,8 @@ impl Run {
         if vacated.is_none() {
             let janitor = self.janitor.get().map(Janitor::pid);
             let processes: Vec<_> = janitor.into_iter().chain([getpid()]).collect();
-            let name = group::name(&self.mine.run, CALLER);
-            *vacated = Some(Vacated::leave(own, &name, &processes)?);
+            let records = self.directory.as_deref().ok_or_else(|| unrecorded(own))?;
+            *vacated = Some(Vacated::leave(own, &self.mine.run, &processes, records)?);
         }
         let pass_on = |vacated: &mut Vacated| vacated.pass_on(&assignment.vacate);
         vacated.as_mut().map_or(Ok(()), pass_on)
@@ -142,15 +139,17 @@ impl Run {
     /// Gives what was left, each as a sentence.
     #[must_use]
     pub fn end(mut self) -> Vec<String> {
-        self.tidy();
         let mut left = std::mem::take(&mut self.stale);
+        left.extend(self.tidy());
         left.extend(Inventory::take(&self.cgroups).left(&self.before, &self.mine));
         left
     }
 
     /// Removes its directory, last of all that the janitor would remove. The directory stays when it has the record of
-    /// a group that could not be removed: the next start tries again.
-    fn tidy(&mut self) {
+    /// a group that could not be removed or put back: the next start tries again. Gives what could not be put back.
+    fn tidy(&mut self) -> Option<String> {
+        let vacated = self.vacated.take();
+        let left = vacated.and_then(|mut vacated| vacated.undo());
         if let Some(directory) = self.directory.take() {
             state::remove_empty(&directory);
         }
@@ -160,7 +159,7 @@ impl Run {
         if let Some(janitor) = self.janitor.take() {
             janitor.dismiss();
         }
-        drop(self.vacated.take());
+        left
     }
 }
 
@@ -170,6 +169,12 @@ impl Drop for Run {
     }
 }
 
+/// What could not be put back after a SIGKILL is not changed.
+fn unrecorded(own: &Path) -> Failure {
+    let message = "no directory can be made for a record of what is changed in it";
+    Failure::unexpected("leave", own.display(), message)
+}
+
 /// Makes the directory in the first place that has one to give, and locks it.
 fn make_directory(states: &[PathBuf]) -> Result<(RunName, Option<PathBuf>, File), Failure> {
     let mut refused = None;
@@ -177,7 +182,7 @@ fn make_directory(states: &[PathBuf]) -> Result<(RunName, Option<PathBuf>, File)
         match make_in(state) {
             Ok((name, directory, lock)) => return Ok((name, Some(directory), lock)),
             // No such folder, a read-only or full file system: the next one may do.
-            Err(NotHere::Unfit) => {}
+            Err(NotHere::Unfit | NotHere::Removed) => {}
             Err(NotHere::Unusable(failure)) => refused = refused.or(Some(failure)),
         }
     }
@@ -191,34 +196,62 @@ fn make_directory(states: &[PathBuf]) -> Result<(RunName, Option<PathBuf>, File)
 enum NotHere {
     /// It cannot be made, or nothing can be made in it.
     Unfit,
+    /// Another run has removed it just now, as each does with its own directory and, after the last, with the state's.
+    Removed,
     /// It must not be trusted.
     Unusable(Failure),
 }
 
 fn make_in(state: &Path) -> Result<(RunName, PathBuf, File), NotHere> {
     for _ in 0..ATTEMPTS {
-        if state::make_private(state).is_err_and(|errno| errno != Errno::EEXIST) {
-            return Err(NotHere::Unfit);
-        }
-        match state::look(state) {
-            Found::Own => state::close_to_others(state),
-            // The last run has removed it just now, as it does with its own directory.
-            Found::Absent => continue,
-            Found::Unusable(failure) => return Err(NotHere::Unusable(failure)),
-        }
-        let name = RunName::new();
-        let directory = state.join(name.as_str());
-        match state::make_private(&directory) {
-            Ok(()) => {}
-            Err(Errno::ENOENT) => continue,
-            Err(_) => return Err(NotHere::Unfit),
-        }
-        // Another run that begins may take it for that of a dead one, before it is locked, and remove it.
-        if let Ok(Locked::Taken(lock)) = lock(&directory) {
-            return Ok((name, directory, lock));
+        match try_to_make_in(state) {
+            Err(NotHere::Removed) => {}
+            result => return result,
         }
     }
     Err(NotHere::Unfit)
+}
+
+fn try_to_make_in(state: &Path) -> Result<(RunName, PathBuf, File), NotHere> {
+    let made = match state::make_private(state) {
+        Ok(()) => true,
+        Err(Errno::EEXIST) => false,
+        Err(_) => return Err(NotHere::Unfit),
+    };
+    let directory = look_in(state).and_then(|()| make_run_in(state));
+    if made && directory.is_err() {
+        let _ = std::fs::remove_dir(state);
+    }
+    directory
+}
+
+fn look_in(state: &Path) -> Result<(), NotHere> {
+    match state::look(state) {
+        Found::Own => {
+            state::close_to_others(state);
+            Ok(())
+        }
+        Found::Absent => Err(NotHere::Removed),
+        Found::Unusable(failure) => Err(NotHere::Unusable(failure)),
+    }
+}
+
+fn make_run_in(state: &Path) -> Result<(RunName, PathBuf, File), NotHere> {
+    let name = RunName::new();
+    let directory = state.join(name.as_str());
+    state::make_private(&directory).map_err(|errno| match errno {
+        Errno::ENOENT => NotHere::Removed,
+        _ => NotHere::Unfit,
+    })?;
+    match lock(&directory) {
+        Ok(Locked::Taken(lock)) => Ok((name, directory, lock)),
+        // Another run that begins has taken it for that of a dead one, before it was locked, and removes it.
+        Ok(Locked::Held | Locked::Gone) => Err(NotHere::Removed),
+        Err(_) => {
+            state::remove_empty(&directory);
+            Err(NotHere::Unfit)
+        }
+    }
 }
 
 /// A lock that only the workers of this run know.

@@ -41,6 +41,17 @@ fn a_clean_run_has_left_nothing() {
 }
 
 #[test]
+fn what_could_not_be_seen_is_not_taken_for_gone() {
+    let words = ["eth0", "/mnt/with\\040blank", "net_cls"];
+    let unseen = left(&words, |now| {
+        now.links = BTreeSet::new();
+        now.mounts = String::new();
+        now.controllers = String::new();
+    });
+    assert_eq!(unseen, Vec::<String>::new());
+}
+
+#[test]
 fn what_carries_the_name_of_the_run_is_named() {
     let group = format!("/sys/fs/cgroup/cpu/verify-{RUN}-shares");
     let run = format!("/run/verify/{RUN}");

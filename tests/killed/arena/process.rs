@@ -5,7 +5,7 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -14,6 +14,7 @@ use verify::sys::process::{pidfd_open, signal};
 
 /// A run that was started.
 pub struct Running {
+    pid: i32,
     pidfd: OwnedFd,
     child: Cell<Option<Child>>,
 }
@@ -21,11 +22,16 @@ pub struct Running {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let child = command.spawn().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let pid = i32::try_from(child.id()).unwrap();
         Self {
-            pidfd: pidfd_open(pid).unwrap(),
+            pid,
+            pidfd: pidfd_open(Pid::from_raw(pid)).unwrap(),
             child: Cell::new(Some(child)),
         }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 
     pub fn is_alive(&self) -> bool {
@@ -33,8 +39,22 @@ impl Running {
         poll(&mut fds, PollTimeout::ZERO).unwrap() == 0
     }
 
+    /// Its standard output and standard error, where they are pipes.
+    pub fn readers(&self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        let mut child = self.child.take().unwrap();
+        let readers = (child.stdout.take(), child.stderr.take());
+        self.child.set(Some(child));
+        readers
+    }
+
     pub fn signal(&self, what: Signal) {
         let _ = signal(self.pidfd.as_fd(), what);
+    }
+
+    /// Waits for its end, but leaves its status to [`Running::end`].
+    pub fn wait(&self) {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, PollTimeout::NONE), Ok(1));
     }
 
     /// Waits for its end. Gives its exit code, `None` when a signal has ended it.
@@ -73,7 +93,8 @@ impl Process {
         let _ = signal(self.pidfd.as_fd(), Signal::SIGKILL);
     }
 
-    fn proc(&self, name: &str) -> PathBuf {
+    /// A file that the kernel gives of it, or a path in its root directory.
+    pub fn proc(&self, name: &str) -> PathBuf {
         Path::new("/proc").join(self.pid.to_string()).join(name)
     }
 
@@ -115,14 +136,18 @@ impl Process {
     }
 
     pub fn session(&self) -> i32 {
+        self.stat(3)
+    }
+
+    pub fn parent(&self) -> i32 {
+        self.stat(1)
+    }
+
+    /// What stands there in its proc_pid_stat(5), counted from its state.
+    fn stat(&self, column: usize) -> i32 {
         let stat = self.read("stat");
-        stat.rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .nth(3)
-            .unwrap()
-            .parse()
-            .unwrap()
+        let after_name = stat.rsplit(')').next().unwrap();
+        let number = after_name.split_whitespace().nth(column);
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 }
