@@ -47,7 +47,8 @@ impl Arena {
         if need().is_none() {
             return Some("there is no cgroup controller here".to_owned());
         }
-        let group = own_groups().swap_remove(0).join("verify-arena");
+        let name = format!("verify-arena-{}", std::process::id());
+        let group = own_groups().swap_remove(0).join(name);
         let made = fs::create_dir(&group).and_then(|()| fs::remove_dir(&group));
         made.err()
             .map(|error| format!("no cgroup can be made here: {error}"))
