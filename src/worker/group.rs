@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::state::{self, Locked, RunName};
+use super::state::{self, ATTEMPTS, RunName};
 use crate::recording::Failure;
 use crate::sys::cgroupfs;
 
@@ -123,10 +123,7 @@ impl Group {
             symlink(&path, record)
                 .map_err(|error| Failure::io("symlink", record.display(), &error))?;
         }
-        let made = fs::create_dir(&path)
-            .map_err(|error| Failure::io("mkdir", path.display(), &error))
-            .and_then(|()| hold(&path).inspect_err(|_| drop(fs::remove_dir(&path))));
-        match made {
+        match make_and_hold(&path) {
             Ok(lock) => {
                 prepare(&path);
                 Ok(Self {
@@ -151,15 +148,21 @@ fn prepare(group: &Path) {
     }
 }
 
-/// The lock says that the group is in use to runs that cannot see this one's directory, as in another container.
-fn hold(group: &Path) -> Result<File, Failure> {
-    match state::lock(group) {
-        Ok(Locked::Taken(lock)) => Ok(lock),
-        Ok(Locked::Held | Locked::Gone) => {
-            Err(Failure::errno("flock", group.display(), Errno::EBUSY))
+/// The lock says that the group is in use to runs that cannot see this one's directory, as in another container. One of
+/// them may take it for a dead run's before it is locked, and removes it: then it is made again.
+fn make_and_hold(path: &Path) -> Result<File, Failure> {
+    for _ in 0..ATTEMPTS {
+        fs::create_dir(path).map_err(|error| Failure::io("mkdir", path.display(), &error))?;
+        match state::wait_for_lock(path) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) => {}
+            Err(error) => {
+                let _ = fs::remove_dir(path);
+                return Err(Failure::io("flock", path.display(), &error));
+            }
         }
-        Err(error) => Err(Failure::io("flock", group.display(), &error)),
     }
+    Err(Failure::errno("flock", path.display(), Errno::EBUSY))
 }
 
 /// The sentence for a group that could not be removed.

@@ -209,6 +209,25 @@ mod tests {
         assert!(all_groups(&place.cgroups).is_empty());
     }
 
+    /// Between mkdir(2) and flock(2) the group of a run whose directory the other one cannot see looks like a dead one's.
+    #[test]
+    fn a_group_is_made_although_another_run_takes_it_for_a_dead_ones() {
+        let place = Place::new();
+        let name = group::name(&RunName::new(), "experiment");
+        std::thread::scope(|scope| {
+            let maker = scope.spawn(|| {
+                for _ in 0..500 {
+                    let mut groups = Groups::make(&name, &place.cgroups.v1, None).unwrap();
+                    assert!(groups.paths()["pids"].is_dir());
+                    assert_eq!(groups.remove(), Vec::<String>::new());
+                }
+            });
+            while !maker.is_finished() {
+                assert_eq!(reap_in(&[], &place.cgroups), Vec::<String>::new());
+            }
+        });
+    }
+
     #[test]
     fn what_is_not_a_run_is_not_touched() {
         let place = Place::new();

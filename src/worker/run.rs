@@ -14,7 +14,7 @@ use super::janitor::Janitor;
 use super::place;
 use super::reap::reap;
 use super::signals::Signals;
-use super::state::{self, Found, Locked, RunName, candidates, lock};
+use super::state::{self, ATTEMPTS, Found, Locked, RunName, candidates, lock};
 use super::vacated::Vacated;
 use crate::host::{Cgroups, Host};
 use crate::plan::Assignment;
@@ -22,9 +22,6 @@ use crate::recording::Failure;
 use crate::spec::Step;
 use crate::sys::cgroup::UNIFIED;
 use crate::sys::process::memory_file;
-
-/// How often a directory is made again that other runs have removed before it was locked.
-const ATTEMPTS: usize = 32;
 
 /// A run that is going on. Its lock says so to other runs, and workers share it: it is free when all are dead.
 ///

@@ -17,6 +17,9 @@ use nix::unistd::geteuid;
 use crate::recording::Failure;
 use crate::sys::beneath::errno_of;
 
+/// How often a directory or a group is made again that other runs have removed before it was locked.
+pub const ATTEMPTS: usize = 32;
+
 /// A name like `187a5e9d2c3f1b04-1f3a`: nanoseconds since 1970 and the process, so that no two runs share one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName(String);
@@ -83,13 +86,29 @@ fn lock_opened(directory: File, path: &Path) -> io::Result<Locked> {
         Err(TryLockError::Error(error)) => return Err(error),
     }
     // Between opening and locking somebody else may have locked and removed it.
+    Ok(match is_at(&directory, path)? {
+        true => Locked::Taken(directory),
+        false => Locked::Gone,
+    })
+}
+
+fn is_at(directory: &File, path: &Path) -> io::Result<bool> {
     let own = directory.metadata()?;
-    match std::fs::symlink_metadata(path) {
-        Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
-            Ok(Locked::Taken(directory))
-        }
-        _ => Ok(Locked::Gone),
-    }
+    let there = std::fs::symlink_metadata(path);
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
+}
+
+/// Takes the lock of a directory, and waits for whoever has it; `None` when it was removed meanwhile.
+///
+/// # Errors
+/// Those of open(2) and flock(2).
+pub fn wait_for_lock(path: &Path) -> io::Result<Option<File>> {
+    let directory = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    directory.lock()?;
+    Ok(is_at(&directory, path)?.then_some(directory))
 }
 
 /// Opens a directory, not a symbolic link to one.
