@@ -209,10 +209,11 @@ impl Arena {
         processes
     }
 
-    /// Waits until nobody is in it any more.
+    /// Waits until nobody in it does anything any more.
     pub fn settle(&self) {
         loop {
-            let processes = self.processes(|_| true);
+            let mut processes = self.processes(|_| true);
+            processes.retain(|process| !process.files().is_empty());
             if processes.is_empty() {
                 return;
             }
