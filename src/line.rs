@@ -343,6 +343,8 @@ mod tests {
         assert_eq!(texts("'a b' c\"d|e\""), ["a b", "cd|e"]);
         assert_eq!(texts(""), Vec::<String>::new());
         assert_eq!(texts("''"), [""]);
+        let quoted = |line| split(line).unwrap()[0].quoted;
+        assert!(quoted("'a'b") && quoted("a'b'") && !quoted("ab"));
     }
 
     #[test]
@@ -351,6 +353,7 @@ mod tests {
         assert_eq!(texts("{a}x{b,c,}"), ["{a}xb", "{a}xc", "{a}x"]);
         assert!(split(&"{a,b}".repeat(400)).is_err());
         assert_eq!(texts("{a} '{b,c}' {d"), ["{a}", "{b,c}", "{d"]);
+        assert_eq!(texts("{a},b}"), ["{a},b}"]);
     }
 
     #[test]
@@ -363,6 +366,11 @@ mod tests {
             ("(a)", 0),
             ("a `b`", 2),
             ("a &", 2),
+            ("cat < a", 4),
+            ("a\\ b", 1),
+            ("ls a?", 4),
+            ("a\tb", 1),
+            ("pwd 'open", 4),
         ] {
             assert_eq!(split(line).unwrap_err().span, at..at + 1, "{line}");
         }

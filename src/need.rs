@@ -170,4 +170,18 @@ mod tests {
         );
         assert!(parse("ipv6 x").is_err());
     }
+
+    #[test]
+    fn only_needs_of_cgroup_v2_are_about_its_hierarchy() {
+        for (text, unified) in [
+            ("cgroup-v2", true),
+            ("cgroup-v2 memory", true),
+            ("cgroup-v2 cgroup.kill", true),
+            ("cgroup-v1 cpu", false),
+            ("namespace cgroup", false),
+            ("ipv6", false),
+        ] {
+            assert_eq!(parse(text).unwrap().is_unified(), unified, "{text}");
+        }
+    }
 }

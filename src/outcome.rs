@@ -359,14 +359,55 @@ mod tests {
         let failure = Failure::errno("open", "a", Errno::ENOENT);
         let mut stopped = recording(End::Stopped, Some(failure));
         stopped.steps[0].output = Output::nothing();
-        let snapshot = stored("# cat a\nHello\n# cat never-reached\nb\n");
+        let snapshot = stored("# cat a\nHello\nworld\n# cat never-reached\nb\n");
         let diff = judge(&stopped, &transcribe(&stopped), Some(&snapshot))
             .diff
             .unwrap()
             .plain();
-        assert!(
-            diff.contains("ENOENT") && !diff.contains("never-reached"),
-            "{diff}"
+        assert_eq!(
+            diff,
+            "5 5   # cat a\n6   - Hello\n7   - world\n  6 + cat: ENOENT: no such file or directory\n"
         );
+    }
+
+    #[test]
+    fn a_time_limit_is_told_in_seconds() {
+        for (limit_ms, told) in [(50, "0.050 s"), (1500, "1.500 s"), (2000, "2 s")] {
+            let late = recording(End::TimedOut { limit_ms }, None);
+            let reason = judge(&late, &transcribe(&late), None).reason.unwrap();
+            assert_eq!(reason.text, format!("not done after {told} at `cat a`"));
+        }
+    }
+
+    #[test]
+    fn a_failure_that_was_declared_is_not_why_a_session_stopped() {
+        let failure = |errno| Some(Failure::errno("open", "a", errno));
+        let mut stopped = recording(End::Stopped, failure(Errno::ENOENT));
+        let declared = recording(End::Completed, None).steps.remove(0);
+        stopped.steps.push(StepRecord {
+            failure: failure(Errno::EPERM),
+            ..declared
+        });
+        let reason = judge(&stopped, &transcribe(&stopped), None).reason.unwrap();
+        assert!(reason.text.contains("ENOENT"), "{}", reason.text);
+    }
+
+    #[test]
+    fn a_session_that_differs_points_at_the_step_that_printed_the_difference() {
+        let mut done = recording(End::Completed, None);
+        done.steps.push(StepRecord {
+            index: 1,
+            line: 9,
+            ..done.steps[0].clone()
+        });
+        for (snapshot, line) in [
+            ("# cat a\nHallo\n# cat a\nHello\n", 7),
+            ("# cat a\nHello\n# cat a\nHallo\n", 9),
+            ("# cat a\nHello\n# cat a\nHello\n# cat b\n", 9),
+        ] {
+            let judgement = judge(&done, &transcribe(&done), Some(&stored(snapshot)));
+            assert_eq!(judgement.reason.unwrap().line, Some(line), "{snapshot}");
+            assert!(!judgement.diff.unwrap().is_empty(), "{snapshot}");
+        }
     }
 }

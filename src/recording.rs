@@ -329,4 +329,30 @@ mod tests {
         assert_eq!(output.pieces.len(), 3);
         assert_eq!(output.pieces[0], Piece::Text("a\nb".to_owned()));
     }
+
+    #[test]
+    fn only_what_was_not_performed_for_a_need_has_one() {
+        let recording = |end| Recording {
+            experiment: "x".to_owned(),
+            steps: Vec::new(),
+            planned: 1,
+            end,
+            duration_us: 1500,
+            leftovers: Vec::new(),
+        };
+        let unmet = recording(End::Unmet {
+            need: "ipv6".to_owned(),
+            failure: Failure::errno("socket", "AF_INET6", Errno::EAFNOSUPPORT),
+        });
+        assert_eq!(unmet.unmet_need(), Some("ipv6"));
+        assert_eq!(recording(End::Completed).unmet_need(), None);
+        assert_eq!(unmet.duration(), Duration::from_micros(1500));
+    }
+
+    #[test]
+    fn evidence_is_kept_in_the_order_it_was_found() {
+        let mut output = Output::nothing();
+        output.evidence("first").evidence("second");
+        assert_eq!(output.evidence, ["first", "second"]);
+    }
 }

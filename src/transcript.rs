@@ -193,4 +193,23 @@ mod tests {
         assert_eq!(letters(25), "Z");
         assert_eq!(letters(26), "AA");
     }
+
+    #[test]
+    fn a_failure_begins_a_line_below_what_was_printed_before_it() {
+        let mut output = Output::nothing();
+        output.text("half a line");
+        let mut failed = step(0, 0, "cat a", output);
+        failed.failure = Some(Failure::errno("read", "a", Errno::EISDIR));
+        assert_eq!(
+            transcribe(&recording(vec![failed])).text,
+            "# cat a\nhalf a line\ncat: EISDIR: is a directory\n"
+        );
+    }
+
+    #[test]
+    fn text_that_a_terminal_shows_stays_as_it_is() {
+        let output = Output::lines(["ä\t\"x\" 'y' \\"]);
+        let transcript = transcribe(&recording(vec![step(0, 0, "cat a", output)]));
+        assert_eq!(transcript.text, "# cat a\nä\t\"x\" 'y' \\\n");
+    }
 }

@@ -287,6 +287,7 @@ mod tests {
             ("a: 1\n---\nb: 2\n", "second document", "t.yaml:2:1"),
             ("", "empty", "t.yaml:1:1"),
             ("a: [b\n", "not valid YAML", "t.yaml:"),
+            ("a: b\nc: x\n\t- b\n", "a tab", "t.yaml:3:1"),
         ] {
             let error = error(text);
             assert!(error.contains(message), "{text:?}: {error}");
@@ -296,7 +297,12 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_an_error_not_a_stack_overflow() {
-        assert!(error(&format!("a: {}", "[".repeat(60))).contains("nested too deep"));
+        let nested = |depth| format!("{}x{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&Source::new("t.yaml", nested(DEPTH_LIMIT))).is_ok());
+        assert!(error(&nested(DEPTH_LIMIT + 1)).contains("nested too deep"));
+        let mapped = |depth| format!("{}x{}", "{a: ".repeat(depth), "}".repeat(depth));
+        assert!(parse(&Source::new("t.yaml", mapped(DEPTH_LIMIT))).is_ok());
+        assert!(error(&mapped(DEPTH_LIMIT + 1)).contains("nested too deep"));
         error(&"[".repeat(100_000));
         error(&"- ".repeat(100_000));
     }

@@ -109,7 +109,7 @@ fn main() {
             a_report_on_standard_output_is_alone_there,
         ),
     ];
-    let as_root: [(&str, fn()); 4] = [
+    let as_root: [(&str, fn()); 5] = [
         (
             "an_ordinary_user_gets_an_honest_result",
             an_ordinary_user_gets_an_honest_result,
@@ -126,6 +126,7 @@ fn main() {
             "a_full_disk_keeps_its_snapshots",
             a_full_disk_keeps_its_snapshots,
         ),
+        ("one_run_at_a_time_measures", one_run_at_a_time_measures),
     ];
     let trial = |name: &str, test: fn(), ignored: bool| {
         let run = move || {
@@ -678,4 +679,25 @@ fn a_full_disk_keeps_its_snapshots() {
     fs::write(&snapshot, &reviewed).unwrap();
     command.stdin(fs::File::open(snapshot).unwrap());
     expect(&mut command, 1, &["FAIL", "Hallo", "No space left"]);
+}
+
+/// Whoever measures waits for the lock that all runs share. `/proc/locks` shows a lock that is waited for with an arrow.
+fn one_run_at_a_time_measures() {
+    let steps = "  - a.out:\n  - b.out:\n  - top: a.out b.out = 1:1 ±40%\n";
+    let folder = project(
+        &format!("experiment: hello\ntitle: t\nsteps:\n{steps}"),
+        None,
+    );
+    let script = "mount -t tmpfs none /run; mkdir -m 700 /run/verify; exec 9</run/verify; flock 9
+        \"$0\" run \"$1\" 9<&- & waits=\"-> FLOCK .*:$(stat -c %i /run/verify) \"
+        until grep -q -- \"$waits\" /proc/locks; do kill -0 $! || exit 99; done
+        flock -u 9; wait $!";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", script]);
+    command
+        .arg(env!("CARGO_BIN_EXE_verify"))
+        .arg(specs(&folder))
+        .env_remove("CI");
+    expect(&mut command, 3, &["no reviewed snapshot"]);
+    assert!(pending(&folder).unwrap().contains("a.out : b.out = 1:1"));
 }

@@ -115,3 +115,27 @@ fn a_diff_turns_one_side_into_the_other() {
         assert_eq!(diff(&old, &new, 1).is_empty(), old == new);
     }
 }
+
+#[test]
+fn a_step_that_is_shown_is_not_named_above() {
+    let reviewed = "# cat a\n1\n2\n3\n4\n# cat b\n5\n6\n";
+    let shown = &diff(reviewed, &reviewed.replace('6', "six"), 1).hunks[0];
+    assert_eq!(shown.lines[1].text, "# cat b");
+    assert_eq!(shown.step, None);
+}
+
+#[test]
+fn a_step_stands_above_the_text_of_its_lines() {
+    let shown = diff("# cat a\n1\n2\n3\n4", "# cat a\n1\n2\n3\nfour", 1);
+    assert_eq!(
+        shown.plain(),
+        "     # cat a\n2 2   1\n3 3   2\n4 4   3\n5   - 4\n  5 + four\n"
+    );
+    let wide = diff("# cat a\n1\n2\n3\n4", "# cat a\n1\n2\n3\nfour", 100);
+    assert!(wide.plain().starts_with("         # cat a\n101 101   1\n"));
+}
+
+#[test]
+fn what_everybody_sees_is_shown_as_it_is() {
+    assert_eq!(visible("ä \"x\" 'y' \\"), "ä \"x\" 'y' \\");
+}

@@ -196,4 +196,10 @@ mod tests {
             assert_eq!(text.parse::<SpecPath>().unwrap().to_string(), text);
         }
     }
+
+    #[test]
+    fn the_longest_path_is_one_of_1024_bytes() {
+        assert!("x".repeat(LENGTH_LIMIT).parse::<SpecPath>().is_ok());
+        assert!("x".repeat(LENGTH_LIMIT + 1).parse::<SpecPath>().is_err());
+    }
 }

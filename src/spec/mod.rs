@@ -164,4 +164,24 @@ mod tests {
         assert!(!"EACCES".parse::<Expected>().unwrap().is(&failure));
         assert!(!"SIGKILL".parse::<Expected>().unwrap().is(&failure));
     }
+
+    #[test]
+    fn a_signal_and_a_status_match_themselves_alone() {
+        let failure = |cause| Failure {
+            cause,
+            ..Failure::unexpected("run", "x", "")
+        };
+        let killed = failure(Cause::Signal("SIGKILL".to_owned()));
+        let ended = failure(Cause::Exit(9));
+        for (text, is_killed, is_ended) in [
+            ("SIGKILL", true, false),
+            ("SIGTERM", false, false),
+            ("9", false, true),
+            ("1", false, false),
+        ] {
+            let expected: Expected = text.parse().unwrap();
+            assert_eq!(expected.is(&killed), is_killed, "{text}");
+            assert_eq!(expected.is(&ended), is_ended, "{text}");
+        }
+    }
 }

@@ -369,4 +369,74 @@ mod tests {
         let error = read(&Source::new("x.yaml", "a".repeat(SIZE_LIMIT + 1))).unwrap_err();
         assert!(error.message().contains("bytes"));
     }
+
+    #[test]
+    fn a_limit_is_the_last_value_that_is_allowed() {
+        let named = |length| {
+            let name = "x".repeat(length);
+            let text = format!("experiment: {name}\ntitle: t\nsteps: [pwd: ]\n");
+            read(&Source::new(format!("{name}.yaml"), text))
+        };
+        assert!(named(64).is_ok());
+        assert!(named(65).unwrap_err().message().contains("not a name"));
+        let steps = |number| spec(&"  - pwd:\n".repeat(number));
+        assert!(steps(STEP_LIMIT).is_ok());
+        assert!(steps(STEP_LIMIT + 1).is_err());
+        let line = |length| spec(&format!("  - run: {}\n", "x".repeat(length)));
+        assert!(line(2000).is_ok());
+        assert!(line(2001).unwrap_err().message().contains("2000"));
+        let padded = |size| {
+            let text = "experiment: x\ntitle: t\nsteps: [pwd: ]\n#";
+            let padding = "x".repeat(size - text.len());
+            read(&Source::new("x.yaml", format!("{text}{padding}")))
+        };
+        assert!(padded(SIZE_LIMIT).is_ok());
+        assert!(padded(SIZE_LIMIT + 1).is_err());
+    }
+
+    #[test]
+    fn a_name_cannot_be_an_option_or_leave_a_folder() {
+        for name in ["-x", "a/b", "..", "X", "ä", "a b"] {
+            let text = format!("experiment: '{name}'\ntitle: t\nsteps: [pwd: ]\n");
+            let error = read(&Source::new(format!("{name}.yaml"), text)).unwrap_err();
+            assert!(error.message().contains("not a name"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_title_is_one_line_without_control_characters() {
+        for title in ["\"a\\nb\"", "\"\\e[31m\""] {
+            let text = format!("experiment: x\ntitle: {title}\nsteps: [pwd: ]\n");
+            let error = read(&Source::new("x.yaml", text)).unwrap_err();
+            assert!(error.message().contains("one line"), "{error}");
+        }
+    }
+
+    #[test]
+    fn steps_are_a_list_with_at_least_one() {
+        for (steps, message) in [
+            ("[]", "there is no step"),
+            ("", "there is no step"),
+            ("pwd", "this is"),
+        ] {
+            let text = format!("experiment: x\ntitle: t\nsteps: {steps}\n");
+            let error = read(&Source::new("x.yaml", text)).unwrap_err();
+            assert!(error.message().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_is_from_a_millisecond_to_ten_minutes() {
+        let limit = |text| {
+            spec(&format!("  - pwd:\n    timeout: {text}\n")).map(|spec| spec.steps[0].timeout)
+        };
+        let milliseconds = |number| Ok(Some(std::time::Duration::from_millis(number)));
+        assert_eq!(limit("1ms").map_err(drop), milliseconds(1));
+        assert_eq!(limit("600s").map_err(drop), milliseconds(600_000));
+        for wrong in [
+            "0ms", "0s", "600001ms", "601s", "5", "s", "5m", "-1s", "1.5s",
+        ] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -112,4 +112,11 @@ mod tests {
         }
         assert!(serde_json::from_str::<ExitCode>("5").is_err());
     }
+
+    #[test]
+    fn an_exit_code_is_written_as_its_number() {
+        let json = |code: ExitCode| serde_json::to_string(&code).unwrap();
+        assert_eq!(json(ExitCode::Undecided), "3");
+        assert_eq!(json(ExitCode::Interrupted(Signal::SIGTERM)), "143");
+    }
 }

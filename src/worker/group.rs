@@ -170,3 +170,18 @@ pub fn still_there(group: &Path, errno: Errno) -> String {
     let reason = Failure::errno("rmdir", "", errno).text();
     format!("cgroup {} could not be removed ({reason})", group.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_prepared_with_what_its_hierarchy_has() {
+        let group = tempfile::tempdir().unwrap();
+        let shares = group.path().join("cpu.shares");
+        fs::write(&shares, "").unwrap();
+        prepare(group.path());
+        assert_eq!(fs::read_to_string(shares).unwrap(), "16384");
+        assert!(!group.path().join("cpu.weight").exists());
+    }
+}

@@ -91,7 +91,7 @@ impl Inventory {
             children: children(),
             mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
             links: links(),
-            named_networks: named_networks(),
+            named_networks: named_networks(Path::new(NAMED_NETWORKS)),
             hostname,
             domainname,
             controllers: fs::read_to_string("/proc/cgroups").unwrap_or_default(),
@@ -186,8 +186,8 @@ fn links() -> BTreeSet<Link> {
         .collect()
 }
 
-fn named_networks() -> BTreeSet<String> {
-    let entries = fs::read_dir(NAMED_NETWORKS).into_iter().flatten().flatten();
+fn named_networks(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()

@@ -109,6 +109,7 @@ fn mounts_are_known_by_their_place_and_source() {
         "40 27 0:40 / /run rw - tmpfs tmpfs rw\n",
         "40 27 0:40 / /var/lib/docker/overlay2/c0ffee/merge rw - overlay overlay rw\n",
         "40 27 0:40 / /run/netns/guest2 rw - nsfs nsfs rw\n",
+        "40 27 0:40 / /mnt/guestnet rw - nsfs nsfs rw\n",
         "40 27 nonsense\n",
     ] {
         assert_eq!(
@@ -194,4 +195,29 @@ fn a_child_is_seen() {
     wait(child).unwrap();
     assert!(seen.iter().any(|(pid, _)| *pid == child.as_raw()));
     assert!(!children().iter().any(|(pid, _)| *pid == child.as_raw()));
+}
+
+#[test]
+fn named_networks_are_the_files_of_their_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(named_networks(folder.path()), BTreeSet::new());
+    fs::write(folder.path().join("guestnet"), "").unwrap();
+    assert_eq!(
+        named_networks(folder.path()),
+        BTreeSet::from(["guestnet".to_owned()])
+    );
+    assert_eq!(
+        named_networks(&folder.path().join("absent")),
+        BTreeSet::new()
+    );
+}
+
+#[test]
+fn the_words_of_steps_inside_count_as_well() {
+    let catalog = crate::spec::Catalog::built_in().unwrap();
+    let named = |entry: &&crate::spec::Entry| entry.spec.experiment == "uts-namespace";
+    let entry = catalog.entries.iter().find(named).unwrap();
+    let mine = Mine::new(mine(&[]).run, entry.spec.steps.iter());
+    assert!(mine.mentions(place::HOSTNAME) && mine.mentions("happy.life.com"));
+    assert!(!mine.mentions("node7"));
 }
