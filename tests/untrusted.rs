@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             lint_shows_no_escape_of_a_spec,
         ),
     ];
-    let with_worker: [(&str, fn()); 7] = [
+    let with_worker: [(&str, fn()); 9] = [
         (
             "a_program_writes_nothing_of_the_host",
             a_program_writes_nothing_of_the_host,
@@ -43,7 +43,15 @@ fn main() -> ExitCode {
             "a_program_writes_no_setting_of_the_kernel",
             a_program_writes_no_setting_of_the_kernel,
         ),
+        (
+            "a_program_sees_no_mount_that_could_be_written_or_give_privilege",
+            a_program_sees_no_mount_that_could_be_written_or_give_privilege,
+        ),
         ("a_program_has_no_privilege", a_program_has_no_privilege),
+        (
+            "a_shell_in_a_new_root_has_no_privilege",
+            a_shell_in_a_new_root_has_no_privilege,
+        ),
         (
             "a_program_enters_no_namespace_of_the_host",
             a_program_enters_no_namespace_of_the_host,
@@ -224,6 +232,13 @@ fn a_program_writes_nothing_of_the_host() {
     }
 }
 
+/// But for the scratch directory, which is not read-only, and the devices that it gets. proc_pid_mountinfo(5)
+fn a_program_sees_no_mount_that_could_be_written_or_give_privilege() {
+    as_declared(
+        "  - run: grep -vE ' ro,nosuid,nodev[, ]| - tmpfs verify | /dev/' /proc/self/mountinfo\n    fails: 1\n",
+    );
+}
+
 fn a_program_writes_no_setting_of_the_kernel() {
     let read = || fs::read("/proc/sys/vm/swappiness").unwrap();
     let before = read();
@@ -239,6 +254,13 @@ fn a_program_writes_no_setting_of_the_kernel() {
 fn a_program_has_no_privilege() {
     let steps = "  - run: grep -E '^(CapPrm|CapEff|CapInh|CapAmb):.0000000000000000$' /proc/self/status\n  - run: grep 'NoNewPrivs:.1' /proc/self/status\n";
     as_declared(steps);
+}
+
+/// A file that it owns it could give away with CAP_CHOWN alone.
+fn a_shell_in_a_new_root_has_no_privilege() {
+    as_declared(
+        "  - mkdir: -p root/{bin,lib,lib64}\n  - cp: /bin/sh root/bin/sh\n  - cp: /bin/chown root/bin/chown\n  - chroot: root /bin/sh\n    inside:\n      - run: chown 0 bin/sh\n      - run: chown 1 bin/sh\n        fails: 1\n",
+    );
 }
 
 fn a_program_enters_no_namespace_of_the_host() {

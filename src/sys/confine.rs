@@ -129,21 +129,14 @@ fn place_devices(devices: &[(&str, Option<OwnedFd>)]) -> io::Result<()> {
     set_attributes(Path::new("/dev"), 0, libc::MOUNT_ATTR_RDONLY, 0)
 }
 
-/// No capability, and none to be had by executing a program as user 0. capabilities(7)
+/// No capability, and none to be had by executing a program as user 0. What is no longer permitted is no longer ambient
+/// either. capabilities(7)
 fn privileges() -> io::Result<()> {
     // `_LINUX_CAPABILITY_VERSION_3`, the calling process; two halves of three sets. capset(2)
     let (header, none): ([u32; 2], [u32; 6]) = ([0x2008_0522, 0], [0; 6]);
     // SAFETY: both arrays have the layout that capset(2) asks for; prctl(2) takes numbers only here.
     unsafe {
         Errno::result(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)).map(drop)?;
-        Errno::result(libc::prctl(
-            libc::PR_CAP_AMBIENT,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL,
-            0,
-            0,
-            0,
-        ))
-        .map(drop)?;
         Errno::result(libc::syscall(
             libc::SYS_capset,
             header.as_ptr(),
