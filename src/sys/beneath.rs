@@ -244,4 +244,16 @@ mod tests {
             "/etc/passwd"
         );
     }
+
+    #[test]
+    fn the_largest_file_is_read_whole_and_a_larger_one_is_refused() {
+        let (keep, root) = root();
+        let length = usize::try_from(READ_LIMIT).unwrap();
+        let sized = |length| {
+            std::fs::write(keep.path().join("f"), vec![b'x'; length]).unwrap();
+            read(root.as_fd(), Path::new("f")).map(|bytes| bytes.len())
+        };
+        assert_eq!(sized(length), Ok(length));
+        assert_eq!(sized(length + 1), Err(Errno::EFBIG));
+    }
 }
