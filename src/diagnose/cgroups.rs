@@ -79,7 +79,8 @@ fn no_v1(controller: &str, facts: &Facts) -> Option<Diagnosis> {
     let mut columns = line.split_whitespace();
     let hierarchy = columns.nth(1).unwrap_or_default();
     if columns.next_back() == Some("0") {
-        return Some(disabled(controller, &line));
+        let evidence = format!("/proc/cgroups: {line} (the last column is `enabled`)");
+        return Some(disabled(controller, &evidence));
     }
     if let Some(cover) = cover(facts) {
         return Some(cover);
@@ -128,12 +129,10 @@ fn controller_line(controller: &str, facts: &Facts) -> Option<String> {
     Some(line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn disabled(controller: &str, line: &str) -> Diagnosis {
+fn disabled(controller: &str, evidence: &str) -> Diagnosis {
     Diagnosis::new(
         format!("the {controller} controller is switched off on the kernel's command line"),
-        vec![format!(
-            "/proc/cgroups: {line} (the last column is `enabled`)"
-        )],
+        vec![evidence.to_owned()],
         format!(
             "take cgroup_disable={controller} from the kernel's command line, or add cgroup_enable={controller}"
         ),
@@ -185,33 +184,62 @@ fn no_v2(controller: &str, facts: &Facts) -> Option<Diagnosis> {
             "boot with systemd.unified_cgroup_hierarchy=1 (and cgroup_no_v1=all) to have all of them in cgroup v2",
         ));
     }
+    if let Some(argument) = switched_off(controller, facts) {
+        return Some(disabled(controller, &argument));
+    }
     let own = own_unified(facts, mount)?;
-    let file = |name: &str| {
-        let path = own.join(name);
-        facts.read(&path).map(|text| {
-            format!(
-                "{}: {}",
-                path.display(),
-                if text.is_empty() { "(empty)" } else { &text }
-            )
-        })
-    };
-    let evidence: Vec<_> = [file("cgroup.controllers"), file("cgroup.subtree_control")]
+    // From the top down, the last one that has it is the one that does not pass it on.
+    let within = own.ancestors().take_while(|path| path.starts_with(point));
+    let stops = within
         .into_iter()
+        .find(|group| has(facts, group, controller));
+    let evidence: Vec<_> = stops
+        .into_iter()
+        .chain([own.as_path()])
+        .flat_map(|group| {
+            ["cgroup.controllers", "cgroup.subtree_control"].map(|file| quote(facts, group, file))
+        })
         .flatten()
         .collect();
     if evidence.is_empty() {
         return None;
     }
+    let stops = stops.map_or(String::new(), |group| {
+        format!(": {} does not pass it on", group.display())
+    });
     Some(Diagnosis::new(
         format!(
-            "the {controller} controller is not delegated to the cgroup that verify runs in ({}, mounted on {})",
+            "the {controller} controller is not delegated to the cgroup that verify runs in ({}, mounted on {}){stops}",
             own.display(),
             point.display()
         ),
         evidence,
         "run it in a scope that is delegated: systemd-run --scope -p Delegate=yes verify run (with --user for an ordinary user, whose user@.service needs Delegate=cpu cpuset io memory pids)",
     ))
+}
+
+/// Whether a group has a controller: `cgroup.controllers` in cgroup-v2.rst.
+fn has(facts: &Facts, group: &Path, controller: &str) -> bool {
+    let all = facts.read(&group.join("cgroup.controllers"));
+    all.is_some_and(|all| all.split_whitespace().any(|name| name == controller))
+}
+
+fn quote(facts: &Facts, group: &Path, file: &str) -> Option<String> {
+    let path = group.join(file);
+    let text = facts.read(&path)?;
+    let text = if text.is_empty() { "(empty)" } else { &text };
+    Some(format!("{}: {text}", path.display()))
+}
+
+/// The word on the kernel's command line that switches a controller off. kernel-parameters.txt
+fn switched_off(controller: &str, facts: &Facts) -> Option<String> {
+    let line = facts.value("/proc/cmdline")?;
+    let names = |word: &str| {
+        let names = word.strip_prefix("cgroup_disable=");
+        names.is_some_and(|names| names.split(',').any(|name| name == controller))
+    };
+    let word = line.split_whitespace().rfind(|word| names(word))?;
+    Some(format!("/proc/cmdline: {word}"))
 }
 
 fn no_unified(facts: &Facts) -> Diagnosis {

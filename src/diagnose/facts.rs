@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::MountInfo;
 
+use super::log::{self, Message};
+
 /// The files whose first line is a fact as it stands.
 const VALUES: [&str; 16] = [
     "proc/cmdline",
@@ -48,6 +50,10 @@ pub struct Facts {
     configuration: Option<(String, String)>,
     /// The kernels that /lib/modules has modules of.
     pub modules: Vec<String>,
+    /// What modprobe(8) is told, as pairs of a file and a line of it: modprobe.d(5).
+    pub modprobe: Vec<(String, String)>,
+    /// What the kernel has said.
+    log: Vec<Message>,
     /// The root directory that all this was found in.
     root: PathBuf,
 }
@@ -72,7 +78,9 @@ impl Facts {
             limits: lines(&read("proc/self/limits").unwrap_or_default()),
             filesystems: read("proc/filesystems").map(|text| last_words(&text)),
             configuration: release.and_then(|release| configuration(root, release)),
-            modules: folders(&root.join("lib/modules")),
+            modules: names(&root.join("lib/modules")),
+            modprobe: modprobe(root),
+            log: log::read(root),
             values,
             root: root.to_owned(),
         }
@@ -186,6 +194,19 @@ impl Facts {
         Some(text.trim().to_owned())
     }
 
+    /// Whether there is a file of the host.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        let below = path.strip_prefix("/").unwrap_or(path);
+        self.root.join(below).exists()
+    }
+
+    /// What the kernel has said last in messages that begin so, as evidence.
+    #[must_use]
+    pub fn logged(&self, beginning: &str) -> Vec<String> {
+        log::latest(&self.log, beginning)
+    }
+
     /// What could be read, for when nothing in it explains anything.
     #[must_use]
     pub fn seen(&self) -> String {
@@ -247,13 +268,35 @@ fn mounts(text: &str) -> Vec<MountInfo> {
         .collect()
 }
 
-fn folders(path: &Path) -> Vec<String> {
+fn names(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
     names
+}
+
+fn modprobe(root: &Path) -> Vec<(String, String)> {
+    let folders = [
+        "/etc/modprobe.d",
+        "/run/modprobe.d",
+        "/usr/lib/modprobe.d",
+        "/lib/modprobe.d",
+    ];
+    let files = folders.iter().flat_map(|folder| {
+        let names = names(&root.join(folder.trim_start_matches('/')));
+        names
+            .into_iter()
+            .map(move |name| format!("{folder}/{name}"))
+    });
+    let lines_of = |file: String| {
+        let text = fs::read_to_string(root.join(file.trim_start_matches('/'))).unwrap_or_default();
+        lines(&text)
+            .into_iter()
+            .map(move |line| (file.clone(), line))
+    };
+    files.flat_map(lines_of).collect()
 }
 
 /// The configuration of the running kernel, where a distribution or the kernel itself keeps it.

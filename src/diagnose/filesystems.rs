@@ -1,68 +1,81 @@
-//! File systems that cannot be mounted, and modules that are not there.
+//! File systems that cannot be mounted, and what the layers of an overlay lie on. overlayfs.rst
 
+use super::modules::{Part, missing};
 use super::{Diagnosis, Facts, Symptom};
 
+const OVERLAY: Part<'_> = Part {
+    what: "overlay",
+    module: "overlay",
+    option: "CONFIG_OVERLAY_FS",
+};
+
 pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
-    if !symptom.calls(&["mount"]) || !symptom.mentions("overlay") {
-        return None;
-    }
+    let is_overlay = symptom.calls(&["mount"]) && symptom.mentions("overlay");
     match symptom.errno()? {
-        "ENODEV" => missing("overlay", "overlay", "CONFIG_OVERLAY_FS", facts),
-        "EINVAL" => unfit_upper(symptom),
+        "ENODEV" if is_overlay => Some(missing(OVERLAY, facts)),
+        "EINVAL" if is_overlay => unfit_upper(symptom, facts),
+        "EOPNOTSUPP" if symptom.calls(&["setxattr"]) => Some(no_attributes(symptom, facts)),
+        "ENOTEMPTY" if symptom.calls(&["rmdir"]) => no_d_type(symptom, facts),
         _ => None,
     }
 }
 
-/// Why the kernel does not have something that is often a module.
-pub fn missing(what: &str, module: &str, option: &str, facts: &Facts) -> Option<Diagnosis> {
-    let release = facts.release();
-    let configured = facts.quote_configuration(option);
-    if facts.is_left_out(option) {
-        return Some(Diagnosis::new(
-            format!("the kernel was built without {what}"),
-            configured.into_iter().collect(),
-            format!("run a kernel with {option}=y or =m"),
-        ));
+/// The upper file system needs trusted.* or user.* attributes and a d_type in readdir(3), and may not itself be an overlay.
+fn unfit_upper(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    if !symptom.line.contains("upperdir=") {
+        return None;
     }
-    let filesystem = facts.has_filesystem(module) == Some(false);
-    let mut evidence: Vec<_> = configured.into_iter().collect();
-    evidence.extend(filesystem.then(|| format!("/proc/filesystems: no line with {module}")));
-    evidence.push(match facts.modules.is_empty() {
-        true => "/lib/modules: not there, or empty".to_owned(),
-        false => format!("/lib/modules: {}", facts.modules.join(" ")),
-    });
-    if facts.modules.iter().any(|name| name == release) {
-        return Some(Diagnosis::new(
-            format!("{what} is not in the kernel now; its module was not loaded"),
-            evidence,
-            format!(
-                "modprobe {module}, which says why it cannot be loaded; /etc/modules-load.d to load it at boot"
-            ),
-        ));
-    }
-    evidence.push(format!("/proc/sys/kernel/osrelease: {release}"));
-    let cause = match facts.modules.is_empty() {
-        true => format!(
-            "{what} is not in the kernel, and there are no modules of this kernel ({release}) to load it from"
+    let said = facts.logged("overlayfs: ");
+    let says = |words: &str| said.iter().any(|line| line.contains(words));
+    let (cause, remedy) = match () {
+        () if says("not supported as upperdir") => (
+            "the upperdir lies on a file system that overlay takes none on: an overlay, as a container's own root is one, or a network file system",
+            "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume",
         ),
-        false => format!(
-            "{what} is not in the kernel, and the modules here are those of another kernel, not of {release}"
+        () if says("maximum fs stacking depth exceeded") => (
+            "the layers lie on overlays already: the kernel puts no third file system on top of two",
+            "run fewer containers within containers, or keep the layers of the inner one on a volume",
+        ),
+        () => (
+            "the kernel takes neither an overlay (as a container's own root is one) nor a file system without extended attributes or d_type as upperdir",
+            "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume; dmesg has the kernel's own words, which begin with `overlayfs:`",
         ),
     };
-    let remedy = format!(
-        "boot the kernel that was installed last, or install the modules of {release}; in a container: modprobe {module} on the host"
-    );
+    let evidence = std::iter::once(symptom.failure.to_string())
+        .chain(said)
+        .collect();
     Some(Diagnosis::new(cause, evidence, remedy))
 }
 
-/// overlayfs.rst: the upper file system needs trusted.* or user.* attributes and a d_type in readdir(3), and may not
-/// itself be an overlay.
-fn unfit_upper(symptom: &Symptom<'_>) -> Option<Diagnosis> {
-    symptom.line.contains("upperdir=").then(|| {
-        Diagnosis::new(
-            "the kernel takes neither an overlay (as a container's own root is one) nor a file system without extended attributes or d_type as upperdir",
-            vec![symptom.failure.to_string()],
-            "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume; dmesg has the kernel's own words, which begin with `overlayfs:`",
-        )
-    })
+/// The scratch directory is a tmpfs: it has had attributes of root's for long, those of an ordinary user only lately.
+fn no_attributes(symptom: &Symptom<'_>, facts: &Facts) -> Diagnosis {
+    let name = &symptom.failure.object;
+    let mut evidence = vec![symptom.failure.to_string()];
+    evidence.extend(facts.quote_configuration("CONFIG_TMPFS_XATTR"));
+    if facts.is_left_out("CONFIG_TMPFS_XATTR") {
+        let cause = "the kernel was built without extended attributes on tmpfs";
+        return Diagnosis::new(cause, evidence, "run a kernel with CONFIG_TMPFS_XATTR=y");
+    }
+    let (cause, remedy) = match name.starts_with("user.") {
+        true => (
+            "this kernel's tmpfs keeps no extended attributes of ordinary users, by which overlay marks what a container replaced",
+            "run verify as root, whose marks are trusted.*, or a kernel whose tmpfs takes user.* (Linux 6.6); storage of rootless containers on ext4, xfs or btrfs is not concerned",
+        ),
+        false => (
+            "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced",
+            "keep layers on ext4, xfs, btrfs or a tmpfs with CONFIG_TMPFS_XATTR=y",
+        ),
+    };
+    Diagnosis::new(cause, evidence, remedy)
+}
+
+/// A whiteout is told from a file by its kind. Without one, what was removed is still listed.
+fn no_d_type(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    let mut said = facts.logged("overlayfs: ").into_iter();
+    let said = said.find(|line| line.contains("needs to support d_type"))?;
+    Some(Diagnosis::new(
+        "the upper layer lies on a file system whose directories do not say what kind a file is (d_type): an overlay on it still lists what was removed",
+        vec![symptom.failure.to_string(), said],
+        "keep upperdir on xfs made with ftype=1 (xfs_info shows it), ext4 with the feature filetype (tune2fs -l), btrfs or tmpfs; xfs has to be made anew for that",
+    ))
 }

@@ -8,6 +8,8 @@ mod cgroups;
 mod facts;
 mod filesystems;
 mod limits;
+mod log;
+mod modules;
 mod mounts;
 mod namespaces;
 mod network;

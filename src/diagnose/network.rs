@@ -1,6 +1,6 @@
 //! Links and protocols that are not there.
 
-use super::filesystems::missing;
+use super::modules::{Part, missing};
 use super::{Diagnosis, Facts, Symptom};
 
 /// Kinds of links, as a step names them, with their modules and options.
@@ -12,33 +12,53 @@ const LINKS: [(&str, &str, &str); 5] = [
     ("dummy", "dummy", "CONFIG_DUMMY"),
 ];
 
+const NF_TABLES: Part<'_> = Part {
+    what: "the packet filter nf_tables",
+    module: "nf_tables",
+    option: "CONFIG_NF_TABLES",
+};
+
+const IPV6: Part<'_> = Part {
+    what: "IPv6",
+    module: "ipv6",
+    option: "CONFIG_IPV6",
+};
+
 pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     if symptom.calls(&["RTM_NEWLINK"]) && symptom.is(&["EOPNOTSUPP", "ENODEV", "ENOTSUP"]) {
         let (kind, module, option) = LINKS.iter().find(|(kind, ..)| symptom.mentions(kind))?;
-        return missing(&format!("the link type {kind}"), module, option, facts);
+        let what = &format!("the link type {kind}");
+        return Some(missing(
+            Part {
+                what,
+                module,
+                option,
+            },
+            facts,
+        ));
     }
     if symptom.line == "nftables"
         && symptom.is(&["EOPNOTSUPP", "ENOENT", "EPROTONOSUPPORT", "EINVAL"])
     {
-        return missing("nf_tables", "nf_tables", "CONFIG_NF_TABLES", facts);
+        return Some(missing(NF_TABLES, facts));
     }
     if symptom.line == "ipv6" && symptom.is(&["EAFNOSUPPORT"]) {
-        return no_ipv6(facts);
+        return Some(no_ipv6(facts));
     }
     None
 }
 
-fn no_ipv6(facts: &Facts) -> Option<Diagnosis> {
+fn no_ipv6(facts: &Facts) -> Diagnosis {
     let command_line = facts.value("/proc/cmdline").unwrap_or_default();
     if command_line
         .split_whitespace()
         .any(|word| word == "ipv6.disable=1")
     {
-        return Some(Diagnosis::new(
+        return Diagnosis::new(
             "IPv6 was switched off when the kernel was started",
             vec!["/proc/cmdline: ipv6.disable=1".to_owned()],
             "take ipv6.disable=1 from the kernel's command line and start it anew",
-        ));
+        );
     }
-    missing("IPv6", "ipv6", "CONFIG_IPV6", facts)
+    missing(IPV6, facts)
 }

@@ -6,6 +6,8 @@ use nix::errno::Errno;
 
 use super::*;
 
+mod kernel;
+
 fn facts(host: &str) -> Facts {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
     let root = folder.join(host);
@@ -46,6 +48,18 @@ type Case = (
     &'static str,
     &'static [&'static str],
 );
+
+fn explained(cases: &[Case]) {
+    for (host, call, object, errno, line, words) in cases {
+        let said = said(&why(host, call, object, *errno, line));
+        for word in *words {
+            assert!(
+                said.contains(word),
+                "{host}, {call} {errno:?}: `{word}` is not in\n{said}"
+            );
+        }
+    }
+}
 
 #[test]
 fn the_common_failures_are_explained() {
@@ -262,7 +276,10 @@ fn the_common_failures_are_explained() {
             "nftables",
             Errno::EOPNOTSUPP,
             "nftables",
-            &["built without nf_tables", "# CONFIG_NF_TABLES is not set"],
+            &[
+                "built without the packet filter nf_tables",
+                "# CONFIG_NF_TABLES is not set",
+            ],
         ),
         (
             "kernel-upgraded",
@@ -289,15 +306,7 @@ fn the_common_failures_are_explained() {
             &["neither an overlay", "keep upperdir and workdir on ext4"],
         ),
     ];
-    for (host, call, object, errno, line, words) in cases {
-        let said = said(&why(host, call, object, errno, line));
-        for word in words {
-            assert!(
-                said.contains(word),
-                "{host}, {call} {errno:?}: `{word}` is not in\n{said}"
-            );
-        }
-    }
+    explained(&cases);
 }
 
 #[test]
@@ -307,6 +316,8 @@ fn what_the_facts_do_not_show_is_not_guessed() {
         ("hybrid", "clone3", Errno::ENOSPC),
         ("docker-privileged-seccomp", "unshare", Errno::EINVAL),
         ("kernel-upgraded", "mount", Errno::EIO),
+        // The kernel has not said that its upper layer is why.
+        ("overlay-on-overlay", "rmdir", Errno::ENOTEMPTY),
     ] {
         let diagnosis = why(host, call, "x", errno, "");
         assert!(diagnosis.cause.starts_with("not known"), "{diagnosis:?}");
