@@ -1,1 +1,1 @@
-"""Virtual machines with Debian's kernels, for ci/kernels."""
+"""Virtual machines with Debian's kernels, for ci/kernels and ci/sabotage."""

@@ -28,8 +28,8 @@ FILES = {
 }
 
 
-def build(kernel, binary, image):
-    """Writes the initramfs for a kernel and this binary to `image`."""
+def build(kernel, binary, image, more=()):
+    """Writes the initramfs for a kernel and this binary to `image`. There are `more` files in its `certify`."""
     with tempfile.TemporaryDirectory() as stage:
         for folder in ["bin", "sbin", "lib", "lib64", "usr/bin", "etc", "new"]:
             os.makedirs(os.path.join(stage, folder))
@@ -40,6 +40,8 @@ def build(kernel, binary, image):
         busybox(stage)
         programs(stage)
         verify(stage, binary)
+        for file in more:
+            shutil.copy(file, os.path.join(stage, "certify"))
         modules(stage, kernel)
         pack(stage, image)
 

@@ -8,8 +8,8 @@ import time
 LIMIT = 600
 
 
-def boot(kernel, initramfs, cell, folder):
-    """Runs the machine of a cell and leaves its console, report and results in `folder`.
+def boot(kernel, initramfs, cell, folder, limit=LIMIT):
+    """Runs the machine of a cell, for `limit` seconds at most, and leaves its console, report and results in `folder`.
 
     Gives the seconds that it took, None over the limit.
     """
@@ -23,7 +23,7 @@ def boot(kernel, initramfs, cell, folder):
     begin = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as machine:
         try:
-            machine.wait(timeout=LIMIT)
+            machine.wait(timeout=limit)
         except subprocess.TimeoutExpired:
             machine.kill()
             return None

@@ -28,6 +28,22 @@ def markdown(names, columns):
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def breaks(shown):
+    """What `ci/sabotage` has shown: for each broken host what fails, is skipped, cannot be judged, and what is named."""
+    rows = [["broken", "fails", "skipped", "broken", "named"], ["---"] * 5]
+    hosts = dict.fromkeys(one["broken"] for one in shown if "broken" in one)
+    for host in hosts:
+        of = [one for one in shown if one.get("broken") == host]
+        patterns = [unique(one["pattern"] for one in of if one["outcome"] == word) for word in ("fail", "skip", "broken")]
+        named = unique(one["named"] for one in of if one["named"])
+        rows.append([host, *(" ".join(words).replace("*", "\\*") for words in patterns), "; ".join(named)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def unique(words):
+    return list(dict.fromkeys(words))
+
+
 def terminal(names, columns):
     """As many columns beside each other as the terminal is wide."""
     margin = max(map(len, names)) + 2

@@ -230,10 +230,12 @@ pub fn process_limit() -> Break {
     })
 }
 
-/// The group of [`process_limit`], below the own one in the hierarchy of the pids controller.
+/// The group of [`process_limit`], where the pids controller is: in cgroup v1 below the own one.
 fn group() -> Option<PathBuf> {
     let cgroups = verify::host::Host::look().cgroups;
-    let parent = cgroups.v1.get("pids")?;
+    let unified = || cgroups.v2.as_ref()?.parent_for(&["pids".to_owned()]);
+    let parent = cgroups.v1.get("pids").cloned();
+    let parent = parent.or_else(|| Some(unified()?.path))?;
     Some(parent.join(format!("verify-sabotage-{}", std::process::id())))
 }
 

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -36,18 +37,30 @@ pub struct Report {
     pub text: String,
 }
 
+impl Report {
+    /// Both as one, with the worse exit code.
+    fn and(mut self, other: Self) -> Self {
+        self.code = self.code.zip(other.code).map(|(one, two)| one.max(two));
+        self.answers.extend(other.answers);
+        self.text += &other.text;
+        self
+    }
+}
+
 /// The binary where everybody may execute it, as it was built, and where no break covers it.
 pub struct Binary(TempDir);
+
+/// The one that was built with this test, or another one: a machine has it at another place.
+fn binary() -> OsString {
+    std::env::var_os("VERIFY_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_verify").into())
+}
 
 impl Binary {
     pub fn new() -> Self {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // By another process: a descriptor for writing that a forking test has got would make it ETXTBSY.
-        let copied = Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_verify"))
-            .arg(folder.path())
-            .status();
+        let copied = Command::new("cp").arg(binary()).arg(folder.path()).status();
         assert!(copied.unwrap().success());
         Self(folder)
     }
@@ -59,6 +72,12 @@ impl Binary {
     /// Runs the specs that are in it, on a host that `broken` breaks.
     pub fn run(&self, broken: &Break) -> Report {
         report(&self.command(broken).output().unwrap())
+    }
+
+    /// The same for some experiments, each on a host that is broken for it alone.
+    pub fn run_each(&self, broken: &Break, experiments: &[&str]) -> Report {
+        let one = |name: &&str| report(&self.command(broken).arg(name).output().unwrap());
+        experiments.iter().map(one).reduce(Report::and).unwrap()
     }
 
     /// The same with limits and weights that have no effect.

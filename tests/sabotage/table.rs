@@ -16,6 +16,7 @@ use super::breaks::{
     ordinary_user, process_limit, read_only, realtime, unified, unmount, user_namespace,
     user_sysctl,
 };
+use super::layers::{ext4_without_d_type, lacks_ext4, lie_on, overlay, ramfs};
 use super::seccomp::{refuse, refuse_argument, refuse_namespaces};
 
 /// What is to be compared with.
@@ -38,6 +39,10 @@ pub struct Row {
     pub broken: &'static str,
     pub how: How,
     pub caller: Caller,
+    /// The experiments that it is about, each in a run of its own; all of them in one when there are none.
+    pub only: &'static [&'static str],
+    /// What this host lacks for it.
+    pub lacks: Option<&'static str>,
     pub expected: Vec<Expected>,
 }
 
@@ -64,11 +69,19 @@ fn row(broken: &'static str, how: Break) -> Row {
         broken,
         how: How::Broken(how),
         caller: Caller::Root,
+        only: &[],
+        lacks: None,
         expected: Vec::new(),
     }
 }
 
 impl Row {
+    /// What an experiment must answer unless it passes: the first pattern that fits counts.
+    pub fn expects(&self, experiment: &str) -> Option<&Expected> {
+        let mut expected = self.expected.iter();
+        expected.find(|expected| expected.fits(experiment))
+    }
+
     /// As an ordinary user, after what is broken as root.
     fn for_user(mut self) -> Self {
         if let How::Broken(how) = self.how {
@@ -151,6 +164,7 @@ pub fn rows() -> Vec<Row> {
         lies(),
         cgroups(),
         mounts(),
+        layers(),
         limits(),
     ];
     families.into_iter().flatten().collect()
@@ -201,6 +215,13 @@ fn harmless() -> Vec<Row> {
             "no room and no inode in /run, /tmp and /dev/shm",
             all([full("/run"), full("/tmp"), full("/dev/shm")]),
         ),
+        // For each experiment verify makes a tmpfs of its own, so what the host has there does not matter.
+        row("/run is an overlay, as in a container", overlay()),
+        row("/run has no extended attributes", ramfs()),
+        Row {
+            lacks: lacks_ext4(),
+            ..row("/run has no d_type", ext4_without_d_type())
+        },
         row("/proc with hidepid=2", hidepid()),
         row("/proc with hidepid=2, an ordinary user", hidepid()).for_user(),
         row(
@@ -373,6 +394,9 @@ fn filters() -> Vec<Row> {
     ]
 }
 
+/// The size of an echo request of verify's: a header of ICMP and a cookie. No message of netlink is so short.
+const ECHO_REQUEST: i32 = 16;
+
 /// Calls that say that all went well, and do nothing. Only what is measured or looked at afterwards tells.
 fn lies() -> Vec<Row> {
     let lie = |name, call: i64| row(name, refuse(&[call], 0));
@@ -392,6 +416,19 @@ fn lies() -> Vec<Row> {
             libc::SYS_setdomainname,
         )
         .fail("uts-namespace-domainname", "differs"),
+        row(
+            "echo requests are lost: sendto does nothing and says 0",
+            refuse_argument(libc::SYS_sendto, 2, ECHO_REQUEST, 0),
+        )
+        .fail("net-namespace", "100% packet loss")
+        .fail("net-namespace-routes", "100% packet loss")
+        // It waits for twice as many answers as its time limit has room for.
+        .expect(
+            "net-namespace-firewall",
+            Outcome::Broken,
+            None,
+            "not done after 10 s",
+        ),
         lie("setresuid does nothing and says 0", libc::SYS_setresuid).fail("subordinate-ids", ""),
         lie("chroot does nothing and says 0", libc::SYS_chroot)
             .fail("chroot", "succeeded, but must fail"),
@@ -449,10 +486,11 @@ fn cgroups() -> Vec<Row> {
             "cgroup-v1 pids",
             "is mounted read-only",
         ),
+        row("cgroup v2 is read-only", read_only(unified())).no_unified("is mounted read-only"),
         Row {
             how: How::Decoys,
             ..row(
-                "limits and weights are written and read back, and have no effect",
+                "limits and weights of cgroups are written and read back, and have no effect",
                 nothing(),
             )
         }
@@ -498,6 +536,7 @@ fn mounts() -> Vec<Row> {
                 read_only(path_of("cpu")),
                 read_only(path_of("memory")),
                 read_only(path_of("pids")),
+                read_only(unified()),
                 user_namespace(),
                 refuse(&[libc::SYS_setns], EPERM),
             ]),
@@ -505,9 +544,35 @@ fn mounts() -> Vec<Row> {
         .skip("cgroup-v1-cpu*", "cgroup-v1 cpu", "is mounted read-only")
         .skip("cgroup-v1-memory", "cgroup-v1 memory", "is mounted read-only")
         .skip("cgroup-v1-pids", "cgroup-v1 pids", "is mounted read-only")
+        .no_unified("is mounted read-only")
         .in_user_namespace()
         .fail("pid-namespace*", COVERED)
         .fail("net-namespace*", "a seccomp filter"),
+    ]
+}
+
+/// What the upper layer of an overlay lies on. See "Upper and lower" and "whiteouts and opaque directories" in overlayfs.rst.
+fn layers() -> Vec<Row> {
+    let on = |broken, mounted| Row {
+        only: &["overlayfs-removal", "overlayfs-shared-layers"],
+        ..row(broken, lie_on(mounted))
+    };
+    vec![
+        on("the layers lie on tmpfs, as ever", nothing()),
+        on("the layers lie on an overlay", overlay()).fail("overlayfs*", "upperdir"),
+        on("the layers lie on ramfs, which has no attributes", ramfs()).skip(
+            "overlayfs-removal",
+            "xattr",
+            "EOPNOTSUPP",
+        ),
+        Row {
+            lacks: lacks_ext4(),
+            ..on(
+                "the layers lie on ext4 without d_type",
+                ext4_without_d_type(),
+            )
+        }
+        .fail("overlayfs-removal", "do not say what kind"),
     ]
 }
 
