@@ -29,6 +29,8 @@ pub enum MeasureError {
     Moved(Pid),
     /// This process ended while it was measured.
     Ended(Pid),
+    /// The processes have this nice value, and weigh otherwise than one of nice 0 beside a cgroup.
+    Nice(i32),
 }
 
 impl fmt::Display for MeasureError {
@@ -40,6 +42,10 @@ impl fmt::Display for MeasureError {
                 "process {pid} was moved to other CPUs while it was measured"
             ),
             Self::Ended(pid) => write!(f, "process {pid} ended while it was measured"),
+            Self::Nice(nice) => write!(
+                f,
+                "started with nice {nice}, which takes CAP_SYS_NICE to lower: run verify without nice"
+            ),
         }
     }
 }
@@ -81,7 +87,7 @@ pub struct Measured {
 /// not counted.
 ///
 /// # Errors
-/// The processes could not be watched, one of them ended, or one left the CPU.
+/// The processes could not be watched, one of them ended, one left the CPU, or their nice value is not 0.
 pub fn measure_pair(
     a: Pid,
     b: Pid,
@@ -91,6 +97,11 @@ pub fn measure_pair(
 ) -> Result<Measured, MeasureError> {
     let elevated = Elevated::new(cpu);
     for process in [a, b] {
+        match sched::nice(process) {
+            Ok(0) => {}
+            Ok(nice) => return Err(MeasureError::Nice(nice)),
+            Err(errno) => return Err(MeasureError::Call("getpriority", errno)),
+        }
         sched::pin(process, cpu).map_err(|errno| MeasureError::Call("sched_setaffinity", errno))?;
     }
     let (sampler, rule) = match &elevated {

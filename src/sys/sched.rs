@@ -66,6 +66,21 @@ pub fn make_ordinary(process: Pid) -> Result<(), Errno> {
     Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, who, 0) }).map(drop)
 }
 
+/// The nice value of `process`, -20 to 19. getpriority(2)
+///
+/// # Errors
+/// `ESRCH` when it is gone.
+pub fn nice(process: Pid) -> Result<i32, Errno> {
+    let who = libc::id_t::try_from(process.as_raw()).map_err(|_| Errno::EINVAL)?;
+    // -1 is a nice value too.
+    Errno::clear();
+    // SAFETY: no memory is passed.
+    match unsafe { libc::getpriority(libc::PRIO_PROCESS, who) } {
+        -1 if Errno::last_raw() != 0 => Err(Errno::last()),
+        nice => Ok(nice),
+    }
+}
+
 /// This thread on one CPU, before every ordinary process there, until dropped: then as it was.
 #[derive(Debug)]
 pub struct Elevated {

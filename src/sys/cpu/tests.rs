@@ -9,18 +9,18 @@ use nix::sched::{CpuSet, sched_setaffinity};
 
 use super::*;
 use crate::measure::Doubt;
-use crate::sys::busy::{BusyError, BusyLoop};
+use crate::sys::busy::BusyLoop;
 use crate::sys::process::{exit_now, split, wait};
 
 fn pair() -> Option<(BusyLoop, BusyLoop)> {
     let cpu = sched::last_allowed_cpu().unwrap();
-    match BusyLoop::start("a.out", cpu) {
-        Err(BusyError::Call("setpriority", errno)) => {
-            eprintln!("skipped: nice 0 is refused: {errno}");
-            None
-        }
-        started => Some((started.unwrap(), BusyLoop::start("b.out", cpu).unwrap())),
+    let pair = ["a.out", "b.out"].map(|name| BusyLoop::start(name, cpu).unwrap());
+    let nice = sched::nice(pair[0].pid()).unwrap();
+    if nice != 0 {
+        eprintln!("skipped: nice 0 is refused, and the tests have nice {nice}");
+        return None;
     }
+    Some(pair.into())
 }
 
 fn measure(
@@ -128,4 +128,14 @@ fn one_that_hardly_runs_and_was_never_throttled_shows_no_limit() {
     assert_eq!(measured.verdict, Verdict::Undecided(Doubt::NotThrottled));
     assert!(measured.usage.unwrap().percent < 5.0, "{measured:?}");
     assert_eq!(no_count, Err(MeasureError::Call("read", Errno::ENODATA)));
+}
+
+#[test]
+fn what_weighs_otherwise_than_nice_0_is_not_measured() {
+    let Some((a, b)) = pair() else { return };
+    let who = libc::id_t::try_from(b.pid().as_raw()).unwrap();
+    // SAFETY: no memory is passed.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, who, 5) };
+    let error = measure(&a, &b, "1:1 ±5%", LONG).unwrap_err();
+    assert_eq!(error, MeasureError::Nice(5));
 }
