@@ -209,11 +209,15 @@ pub fn errno_name(errno: Errno) -> String {
     format!("{errno:?}")
 }
 
+/// The text as it stands behind a colon: `I/O error` is as it was.
 fn lower_first(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(characters).collect()
-    })
+    match characters.next() {
+        Some(first) if characters.clone().next().is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(characters).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// One step as it was performed.
@@ -320,6 +324,8 @@ mod tests {
         let failure = Failure::errno("mount", "merge", Errno::ENODEV);
         assert_eq!(failure.text(), "ENODEV: no such device");
         assert_eq!(failure.to_string(), "mount merge: ENODEV: no such device");
+        let failure = Failure::errno("cat", "a", Errno::EIO);
+        assert_eq!(failure.text(), "EIO: I/O error");
     }
 
     #[test]

@@ -16,6 +16,10 @@ LAST = "nothing"
 
 NO_MODULES = "there are no modules of this kernel"
 OTHER_MODULES = "the modules here are those of another kernel"
+CLONE_OFF = "kernel.unprivileged_userns_clone is 0: only root may make user namespaces"
+
+# What needs a namespace that an ordinary user makes in a user namespace only.
+WITH_NAMESPACES = ["cgroup-namespace", "net-namespace*", "pid-namespace*", "user-namespace", "uts-namespace*"]
 
 
 def veth(words):
@@ -55,6 +59,10 @@ BREAKS = {
     LAST: [],
     # These are broken as they start.
     "cgroup_disable=memory": [("cgroup-v2-memory", "skip", "switched off on the kernel's command line")],
+    "kernel.unprivileged_userns_clone is 0, an ordinary user": [
+        *((name, "skip", CLONE_OFF) for name in WITH_NAMESPACES),
+        *((name, "broken", CLONE_OFF) for name in ["chroot", "device-nodes", "overlayfs*"]),
+    ],
     "an ordinary user without delegated cgroups, on a tmpfs without user attributes": [
         ("overlayfs-removal", "skip", "tmpfs"),
         ("cgroup-v2-*", "skip", "is not delegated to this user"),
@@ -78,6 +86,11 @@ def machine(name, *arguments, broken=None):
 MACHINES = [
     machine("6.12-v2-root-autoload", "BREAKS=yes"),
     machine("6.12-v2-root", "cgroup_disable=memory", broken="cgroup_disable=memory"),
+    machine(
+        "6.1-v2-user",
+        "sysctl.kernel.unprivileged_userns_clone=0",
+        broken="kernel.unprivileged_userns_clone is 0, an ordinary user",
+    ),
     machine("6.1-v2-user", broken="an ordinary user without delegated cgroups, on a tmpfs without user attributes"),
 ]
 

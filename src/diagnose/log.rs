@@ -64,7 +64,7 @@ pub fn latest(messages: &[Message], beginning: &str) -> Vec<String> {
         .filter(|message| message.text.starts_with(beginning))
         .collect();
     let last = about.last().map_or(0, |message| message.at);
-    about.retain(|message| last - message.at < TOGETHER);
+    about.retain(|message| last.saturating_sub(message.at) < TOGETHER);
     let mut quotes: Vec<_> = about
         .iter()
         .map(|message| format!("dmesg: {}", message.text))
