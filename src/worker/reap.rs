@@ -29,6 +29,7 @@ pub(super) fn reap_in(states: &[PathBuf], cgroups: &Cgroups) -> Vec<String> {
         for run in runs(state) {
             left.extend(reap_run(&run, deadline));
         }
+        state::remove_if_empty(state);
     }
     let unknown = |run: &RunName| !states.iter().any(|state| state.join(run.as_str()).exists());
     for group in all_groups(cgroups) {
@@ -177,6 +178,13 @@ mod tests {
         let place = Place::new();
         let (_, mut groups) = place.run();
         kill(&mut groups);
+        assert_eq!(place.reap(), Vec::<String>::new());
+        assert!(place.is_clean());
+    }
+
+    #[test]
+    fn a_state_directory_that_was_left_without_a_run_is_removed() {
+        let place = Place::new();
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(place.is_clean());
     }

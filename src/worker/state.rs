@@ -168,6 +168,16 @@ pub fn remove_empty(run: &Path) {
     let _ = run.parent().map(std::fs::remove_dir);
 }
 
+/// Removes a state directory that may be used and has nothing in it: a run was killed before it had its own directory
+/// there, and the next one may have it in another place. Not while somebody has its lock.
+pub fn remove_if_empty(state: &Path) {
+    if matches!(look(state), Found::Own)
+        && let Ok(Locked::Taken(_lock)) = lock(state)
+    {
+        let _ = std::fs::remove_dir(state);
+    }
+}
+
 /// Takes other users' rights to a directory away: whoever may open it may hold its lock, too.
 pub fn close_to_others(path: &Path) {
     // One that somebody made by hand; where it fails, that somebody can do so is all there is to fear.
