@@ -18,8 +18,8 @@ pub struct Ping {
     /// How many.
     #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
     count: Option<u16>,
-    /// How many seconds to wait for each answer: all of them in less than a spec's time limit, so that silence is the
-    /// kernel's answer and not the run's trouble.
+    /// How many seconds to wait for each answer. A spec's time limit must be longer than all that its pings may wait, so
+    /// that silence is the kernel's answer and not the run's trouble.
     #[arg(short = 'W', value_name = "SECONDS", default_value_t = 3,
           value_parser = clap::value_parser!(u64).range(1..=60))]
     wait: u64,
