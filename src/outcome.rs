@@ -163,6 +163,11 @@ fn stopped(recording: &Recording, transcript: &Transcript, snapshot: Option<&Sto
             "inconclusive",
             format!("{}: {failure}", step.text),
         ),
+        Cause::NoProcess => Judgement::of(
+            Outcome::Broken,
+            "no-process",
+            format!("no process for `{}`: {failure}", step.text),
+        ),
         _ => Judgement::of(
             Outcome::Fail,
             "step-failed",
@@ -352,6 +357,8 @@ mod tests {
         }
         let unsettled = recording(End::Stopped, Some(Failure::inconclusive("top", "", "5 s")));
         assert_eq!(outcome(&unsettled, None), (Outcome::Broken, "inconclusive"));
+        let refused = recording(End::Stopped, Some(Failure::fork("", Errno::EAGAIN)));
+        assert_eq!(outcome(&refused, None), (Outcome::Broken, "no-process"));
     }
 
     #[test]

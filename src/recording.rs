@@ -113,6 +113,20 @@ pub enum Cause {
     Unexpected,
     /// A measurement did not settle. That says nothing about the host.
     Inconclusive,
+    /// There could be no process to perform it in: fork(2) answered with `EAGAIN`. That says nothing about the host.
+    NoProcess,
+}
+
+impl Cause {
+    /// The errno's name, where there is one.
+    #[must_use]
+    pub fn errno(&self) -> Option<&str> {
+        match self {
+            Self::Errno(name) => Some(name),
+            Self::NoProcess => Some("EAGAIN"),
+            _ => None,
+        }
+    }
 }
 
 /// A step that failed: which call, on what, and how.
@@ -165,6 +179,19 @@ impl Failure {
         }
     }
 
+    /// A process for `object` was refused. `EAGAIN` is a limit of how many there may be around the run, fork(2).
+    #[must_use]
+    pub fn fork(object: impl fmt::Display, errno: Errno) -> Self {
+        let failure = Self::errno("fork", object, errno);
+        match errno {
+            Errno::EAGAIN => Self {
+                cause: Cause::NoProcess,
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+
     /// A measurement that did not settle.
     #[must_use]
     pub fn inconclusive(call: &str, object: impl fmt::Display, message: impl Into<String>) -> Self {
@@ -188,6 +215,7 @@ impl Failure {
             Cause::Errno(name) => format!("{name}: {}", self.message),
             Cause::Exit(status) => format!("exit {status}: {}", self.message),
             Cause::Signal(name) => format!("{name}: {}", self.message),
+            Cause::NoProcess => format!("EAGAIN: {}", self.message),
             Cause::Unexpected | Cause::Inconclusive => self.message.clone(),
         }
     }

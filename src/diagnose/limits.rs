@@ -47,7 +47,8 @@ fn processes(facts: &Facts) -> Option<Diagnosis> {
     ))
 }
 
-/// The first group from here up that may not have two processes more, as evidence.
+/// The first group from here up that has had, or could not have, two processes more, as evidence. What was refused is gone
+/// by now, but `pids.peak`, where there is one, keeps how many there were at a time (cgroup-v2.rst).
 fn full_group(facts: &Facts) -> Option<Vec<String>> {
     let own = super::cgroups::own_group(facts, "pids")?;
     let read = |group: &std::path::Path, file: &str| {
@@ -58,9 +59,9 @@ fn full_group(facts: &Facts) -> Option<Vec<String>> {
     };
     own.ancestors().find_map(|group| {
         let (maximum, limit) = read(group, "pids.max")?;
-        let (current, number) = read(group, "pids.current")?;
+        let (most, number) = read(group, "pids.peak").or_else(|| read(group, "pids.current"))?;
         let full = number.parse::<u64>().ok()? + 2 > limit.parse::<u64>().ok()?;
-        full.then(|| vec![maximum, current])
+        full.then(|| vec![maximum, most])
     })
 }
 
@@ -92,4 +93,58 @@ fn disk(symptom: &Symptom<'_>) -> Option<Diagnosis> {
         vec![symptom.failure.to_string()],
         "df and df -i say which of them; make room there",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{create_dir_all, write};
+
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::recording::Failure;
+
+    const MOUNT: &str = "36 29 0:31 / /sys/fs/cgroup/pids rw shared:16 - cgroup cgroup rw,pids\n";
+
+    /// What is said of a refused fork(2) in a group of these files, when the processes that filled it have ended.
+    fn refused(files: &[(&str, &str)]) -> Option<Diagnosis> {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("sys/fs/cgroup/pids/box");
+        create_dir_all(&group).unwrap();
+        create_dir_all(root.path().join("proc/self")).unwrap();
+        write(root.path().join("proc/self/mountinfo"), MOUNT).unwrap();
+        write(root.path().join("proc/self/cgroup"), "5:pids:/box\n").unwrap();
+        for (name, value) in files {
+            write(group.join(name), value).unwrap();
+        }
+        let failure = Failure::fork("", Errno::EAGAIN);
+        let symptom = Symptom {
+            failure: &failure,
+            line: "ps -ef",
+        };
+        diagnose(&symptom, &Facts::look(root.path()))
+    }
+
+    #[test]
+    fn a_group_that_was_full_is_named_afterwards() {
+        let full = [("pids.max", "8"), ("pids.current", "2"), ("pids.peak", "8")];
+        let diagnosis = refused(&full).unwrap();
+        assert!(diagnosis.cause.contains("pids.max"), "{diagnosis:?}");
+        assert_eq!(
+            diagnosis.evidence,
+            [
+                "/sys/fs/cgroup/pids/box/pids.max: 8",
+                "/sys/fs/cgroup/pids/box/pids.peak: 8"
+            ]
+        );
+        let never = [("pids.max", "8"), ("pids.current", "2"), ("pids.peak", "5")];
+        assert_eq!(refused(&never), None);
+    }
+
+    #[test]
+    fn without_a_peak_what_is_there_now_counts() {
+        let files = |current| [("pids.max", "8"), ("pids.current", current)];
+        assert!(refused(&files("7")).is_some());
+        assert_eq!(refused(&files("6")), None);
+    }
 }

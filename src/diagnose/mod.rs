@@ -19,7 +19,7 @@ mod tests;
 
 pub use facts::Facts;
 
-use crate::recording::{Cause, End, Failure, Recording};
+use crate::recording::{End, Failure, Recording};
 
 /// Why something failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +75,7 @@ impl<'a> Symptom<'a> {
     }
 
     fn errno(&self) -> Option<&'a str> {
-        match &self.failure.cause {
-            Cause::Errno(name) => Some(name),
-            _ => None,
-        }
+        self.failure.cause.errno()
     }
 
     fn is(&self, errnos: &[&str]) -> bool {

@@ -106,9 +106,9 @@ fn step(record: &StepRecord, printed: &Printed) -> Step {
 
 fn name(cause: &Cause) -> Option<String> {
     match cause {
-        Cause::Errno(name) | Cause::Signal(name) => Some(name.clone()),
+        Cause::Signal(name) => Some(name.clone()),
         Cause::Exit(status) => Some(format!("exit {status}")),
-        Cause::Unexpected | Cause::Inconclusive => None,
+        cause => cause.errno().map(str::to_owned),
     }
 }
 

@@ -4,7 +4,7 @@
 
 pub mod path;
 mod shell;
-pub use shell::{SEARCH_PATH, exit_failure};
+pub use shell::{SEARCH_PATH, exit_failure, not_executed};
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -195,6 +195,7 @@ impl From<NetError> for Failure {
 #[must_use]
 pub fn lost_child(call: &str, lost: Lost) -> Failure {
     match lost {
+        Lost::Call("fork", errno) => Failure::fork("", errno),
         Lost::Call(call, errno) => Failure::errno(call, "", errno),
         Lost::Killed(signal) => Failure {
             cause: crate::recording::Cause::Signal(signal.as_str().to_owned()),

@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use nix::errno::Errno;
+
 use crate::recording::{Cause, Failure, Output};
+use crate::sys::beneath::errno_of;
 use crate::sys::confine::disarm;
 use crate::sys::process::memory_file;
 
@@ -31,7 +34,6 @@ impl Shell {
     /// # Errors
     /// Those of execve(2): `ENOENT` also when the program's loader is missing.
     pub fn start(program: &Path) -> Result<Self, Failure> {
-        let fail = |error: &std::io::Error| Failure::io("execve", program.display(), error);
         // A new root has no /dev/null.
         let errors = memory_file(b"").map_err(|errno| Failure::errno("memfd_create", "", errno))?;
         let mut command = Command::new(program);
@@ -46,7 +48,7 @@ impl Shell {
             .stdout(Stdio::piped())
             .stderr(Stdio::from(errors))
             .spawn()
-            .map_err(|error| fail(&error))?;
+            .map_err(|error| not_executed(program, &error))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::unexpected(
                 "execve",
@@ -104,6 +106,15 @@ impl Drop for Shell {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A program that could not be started. fork(2) and execve(2) are one step of std's, but for want of a process.
+#[must_use]
+pub fn not_executed(program: &Path, error: &std::io::Error) -> Failure {
+    match errno_of(error) {
+        Errno::EAGAIN => Failure::fork(program.display(), Errno::EAGAIN),
+        _ => Failure::io("execve", program.display(), error),
     }
 }
 

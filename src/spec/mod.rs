@@ -96,7 +96,7 @@ impl Expected {
     #[must_use]
     pub fn is(&self, failure: &Failure) -> bool {
         match (self, &failure.cause) {
-            (Self::Errno(expected), Cause::Errno(name)) => expected == name,
+            (Self::Errno(expected), cause) => cause.errno() == Some(expected),
             (Self::Signal(expected), Cause::Signal(name)) => expected == name,
             (Self::Exit(expected), Cause::Exit(status)) => expected == status,
             _ => false,
@@ -163,6 +163,13 @@ mod tests {
         assert!("EPERM".parse::<Expected>().unwrap().is(&failure));
         assert!(!"EACCES".parse::<Expected>().unwrap().is(&failure));
         assert!(!"SIGKILL".parse::<Expected>().unwrap().is(&failure));
+    }
+
+    #[test]
+    fn a_process_that_is_refused_can_be_declared() {
+        let refused = Failure::fork("", Errno::EAGAIN);
+        assert!("EAGAIN".parse::<Expected>().unwrap().is(&refused));
+        assert!(!"ENOMEM".parse::<Expected>().unwrap().is(&refused));
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub fn start(name: &str, session: &mut Session) -> Result<(), Failure> {
 /// What keeps a loop from looping is no fact about how the kernel shares a CPU.
 pub fn busy_failure(name: &str, error: BusyError) -> Failure {
     match error {
+        BusyError::Call("fork", errno) => Failure::fork(name, errno),
         BusyError::Call(call, errno) => Failure::errno(call, name, errno),
         BusyError::Ended(_) => Failure::unexpected("fork", name, error.to_string()),
     }

@@ -41,7 +41,7 @@ impl Verb for Listen {
         // Here, not in the child: the step says whether the port could be had, and ends when it can be connected to.
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, self.port.get()))
             .map_err(|error| Failure::io("bind", self.port, &error))?;
-        let child = split().map_err(|errno| Failure::errno("fork", NAME, errno))?;
+        let child = split().map_err(|errno| Failure::fork(NAME, errno))?;
         let Some(pid) = child else {
             exit_now(i32::from(self.serve(listener).is_err()));
         };

@@ -1,5 +1,6 @@
 //! `run`: a program of the host, for which there is no verb.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Verb;
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
-use crate::session::{SEARCH_PATH, Session, exit_failure};
+use crate::session::{SEARCH_PATH, Session, exit_failure, not_executed};
 use crate::sys::confine::confine;
 
 /// Runs a program with no input, an empty environment, a fixed PATH and no privileges; all but the scratch directory is
@@ -49,7 +50,7 @@ impl Verb for Run {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(exit_failure(&self.program, 127));
             }
-            Err(error) => return Err(Failure::io("execve", &self.program, &error)),
+            Err(error) => return Err(not_executed(Path::new(&self.program), &error)),
         };
         if !output.status.success() {
             let status = std::os::unix::process::ExitStatusExt::into_raw(output.status) >> 8;

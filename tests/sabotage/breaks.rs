@@ -219,13 +219,13 @@ pub fn hidepid() -> Break {
     })
 }
 
-/// A cgroup in which there may be one process. The run's end does not remove it: [`remove_group`] does.
-pub fn process_limit() -> Break {
+/// A cgroup in which there may be so many processes. The run's end does not remove it: [`remove_group`] does.
+pub fn process_limit(count: &'static str) -> Break {
     let group = group();
     Arc::new(move || {
         let group = group.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         fs::create_dir(group)?;
-        fs::write(group.join("pids.max"), "1")?;
+        fs::write(group.join("pids.max"), count)?;
         fs::write(group.join("cgroup.procs"), "0")
     })
 }

@@ -577,7 +577,20 @@ fn path_of(controller: &str) -> String {
 fn limits() -> Vec<Row> {
     vec![
         row("8 open files", limit(Resource::RLIMIT_NOFILE, 8)).no_worker("RLIMIT_NOFILE"),
-        row("one process in the cgroup (pids.max)", process_limit()).no_worker("pids.max"),
+        row("one process in the cgroup (pids.max)", process_limit("1")).no_worker("pids.max"),
+        Row {
+            only: &["pid-namespace-twins"],
+            ..row(
+                "three processes in the cgroup: enough for the worker and its needs",
+                process_limit("3"),
+            )
+        }
+        .expect(
+            "pid-namespace-twins",
+            Outcome::Broken,
+            None,
+            "no process for `unshare --pid",
+        ),
         row(
             "one process for this user (RLIMIT_NPROC)",
             limit(Resource::RLIMIT_NPROC, 1),
