@@ -8,9 +8,9 @@ use std::time::Instant;
 use chrono::{DateTime, SubsecRound, Utc};
 use nix::sys::signal::Signal;
 
-use crate::diagnose::{Diagnosis, Facts, Symptom, diagnose};
+use crate::diagnose::{Diagnosis, Facts, Symptom, diagnose, unknown};
 use crate::host::Host;
-use crate::outcome::{Time, judge, together};
+use crate::outcome::{Outcome, Time, judge, together};
 use crate::plan::{Planned, Unmet, plan};
 use crate::policy::Policy;
 use crate::program::Program;
@@ -290,10 +290,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    fn diagnosis(&self, recording: &Recording) -> Option<Diagnosis> {
-        let symptom = Symptom::of(recording)?;
-        let facts = self.facts.get_or_init(|| Facts::look(Path::new("/")));
-        Some(diagnose(&symptom, facts))
+    /// Why a call failed. Of another failure, such as a session that differs, it is said that nothing explains it.
+    fn diagnosis(&self, recording: &Recording, outcome: Outcome) -> Option<Diagnosis> {
+        let facts = || self.facts.get_or_init(|| Facts::look(Path::new("/")));
+        match Symptom::of(recording) {
+            Some(symptom) => Some(diagnose(&symptom, facts())),
+            None => (outcome == Outcome::Fail).then(|| unknown(facts())),
+        }
     }
 
     fn finish(
@@ -311,6 +314,7 @@ impl<'a> Frame<'a> {
         let name = &entry.spec.experiment;
         let today = self.began.0.date_naive();
         let counted = count(self.policy, name, &judgement, recording.unmet_need(), today);
+        let diagnosis = self.diagnosis(&recording, judgement.outcome);
         let mut experiment = results::experiment(Performance {
             spec: &entry.spec,
             snapshot,
@@ -318,7 +322,7 @@ impl<'a> Frame<'a> {
             transcript,
             judgement,
             counted: &counted,
-            diagnosis: self.diagnosis(&recording),
+            diagnosis,
         });
         if self.options.write_pending {
             keep_pending(entry, &mut experiment);

@@ -257,6 +257,8 @@ fn a_session_that_differs_fails_and_waits() {
             "Hallo",
             "Hello",
             "hello.yaml:5",
+            "cause: not known",
+            "evidence: looked at",
             "# cat a",
         ],
     );

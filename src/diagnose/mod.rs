@@ -19,7 +19,7 @@ mod tests;
 
 pub use facts::Facts;
 
-use crate::recording::{End, Failure, Recording};
+use crate::recording::{Cause, End, Failure, Recording};
 
 /// Why something failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub struct Symptom<'a> {
 }
 
 impl<'a> Symptom<'a> {
-    /// That of a recording; `None` where nothing failed but the session is another one.
+    /// That of a recording; `None` where nothing failed but the session is another one, and where a measurement did not
+    /// settle: why it did not is all that there is to know of it.
     #[must_use]
     pub fn of(recording: &'a Recording) -> Option<Self> {
         match &recording.end {
@@ -65,10 +66,11 @@ impl<'a> Symptom<'a> {
                 let mut steps = recording.steps.iter().rev();
                 let step = steps.find(|step| !step.as_declared && step.failure.is_some())?;
                 let failure = step.failure.as_ref()?;
-                Some(Self {
+                let symptom = Self {
                     failure,
                     line: &step.text,
-                })
+                };
+                (failure.cause != Cause::Inconclusive).then_some(symptom)
             }
             _ => None,
         }
@@ -123,7 +125,9 @@ pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Diagnosis {
     known.unwrap_or_else(|| unknown(facts))
 }
 
-fn unknown(facts: &Facts) -> Diagnosis {
+/// Says that the facts explain nothing, and what was looked at.
+#[must_use]
+pub fn unknown(facts: &Facts) -> Diagnosis {
     Diagnosis {
         cause: "not known: nothing that was looked at explains it".to_owned(),
         evidence: vec![format!("looked at {}", facts.seen())],

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use super::*;
 
 mod kernel;
+mod symptoms;
 
 fn facts(host: &str) -> Facts {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
@@ -360,19 +361,4 @@ fn a_host_that_shows_nothing_is_no_panic() {
             assert!(!diagnosis.cause.is_empty());
         }
     }
-}
-
-#[test]
-fn only_what_failed_has_a_symptom() {
-    let mut recording = Recording {
-        experiment: "x".to_owned(),
-        steps: Vec::new(),
-        planned: 0,
-        end: End::Completed,
-        duration_us: 0,
-        leftovers: Vec::new(),
-    };
-    assert!(Symptom::of(&recording).is_none());
-    recording.end = End::NotStarted(Failure::errno("clone3", WORKER, Errno::EPERM));
-    assert_eq!(Symptom::of(&recording).unwrap().errno(), Some("EPERM"));
 }
