@@ -4,16 +4,19 @@
 //! run that is alive, and costs a few system calls where there is nothing to do.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use nix::errno::Errno;
 
 use super::group::{EMPTYING_LIMIT, run_of, still_there};
 use super::state::{self, Locked, RunName, candidates, lock, runs};
 use super::vacated::Vacated;
 use crate::host::Cgroups;
 use crate::recording::Failure;
+use crate::sys::beneath::errno_of;
 use crate::sys::cgroupfs;
 
 /// Removes everything of dead runs; gives what could not be removed.
@@ -44,8 +47,17 @@ fn reap_run(run: &Path, deadline: Instant) -> Vec<String> {
     match lock(run) {
         Ok(Locked::Taken(_lock)) => remove_run(run, deadline),
         Ok(Locked::Held | Locked::Gone) => Vec::new(),
+        Err(error) if tells_nothing(&error) => Vec::new(),
         Err(error) => vec![directory_left(run, &error)],
     }
+}
+
+/// Whether there was no descriptor to look at a lock with: then it may be a live run's, and what that has is nothing left.
+fn tells_nothing(error: &io::Error) -> bool {
+    matches!(
+        errno_of(error),
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM
+    )
 }
 
 /// Removes the groups that a run has recorded in its directory, puts back what it has changed of its own one, and removes
@@ -53,7 +65,12 @@ fn reap_run(run: &Path, deadline: Instant) -> Vec<String> {
 /// The caller has taken the run's lock. Gives what could not be removed.
 pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     let name = RunName::of_directory(run);
-    let records = fs::read_dir(run).into_iter().flatten().flatten();
+    let records = match fs::read_dir(run) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return vec![directory_left(run, &error)];
+        }
+        records => records.into_iter().flatten().flatten(),
+    };
     let groups = records.filter_map(|record| fs::read_link(record.path()).ok());
     let mut left = Vec::new();
     let groups = groups.filter(|group| name.is_some() && run_of(group) == name);
@@ -78,7 +95,7 @@ pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     left
 }
 
-fn directory_left(run: &Path, error: &std::io::Error) -> String {
+fn directory_left(run: &Path, error: &io::Error) -> String {
     let reason = Failure::io("rmdir", "", error).text();
     format!(
         "directory {} could not be removed ({reason})",
@@ -94,7 +111,8 @@ fn reap_group(group: &Path, deadline: Instant) -> Option<String> {
             Some(still_there(group, errno))
         }
         Ok(Locked::Held | Locked::Gone) => None,
-        Err(error) => Some(still_there(group, crate::sys::beneath::errno_of(&error))),
+        Err(error) if tells_nothing(&error) => None,
+        Err(error) => Some(still_there(group, errno_of(&error))),
     }
 }
 
@@ -124,7 +142,7 @@ pub fn all_runs() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs::create_dir;
+    use std::fs::{File, create_dir};
 
     use super::*;
     use crate::worker::group::{self, Groups};
@@ -200,6 +218,38 @@ mod tests {
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(run.is_dir());
         assert_eq!(all_groups(&place.cgroups).len(), 1);
+        held.unlock().unwrap();
+        assert_eq!(place.reap(), Vec::<String>::new());
+        assert!(place.is_clean());
+    }
+
+    /// Does `work` in a thread that can open nothing more.
+    fn without_descriptors<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        let alone = || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+            let file = File::open("/").unwrap();
+            let _all: Vec<_> = std::iter::from_fn(|| file.try_clone().ok()).collect();
+            work()
+        };
+        std::thread::scope(|scope| scope.spawn(alone).join().unwrap())
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_nobodys_leftover() {
+        let place = Place::new();
+        let (run, mut groups) = place.run();
+        let Ok(Locked::Taken(held)) = lock(&run) else {
+            panic!("nobody has it")
+        };
+        let group = groups.paths()["pids"].clone();
+        without_descriptors(|| {
+            let deadline = Instant::now();
+            assert_eq!(reap_run(&run, deadline), Vec::<String>::new());
+            assert_eq!(reap_group(&group, deadline), None);
+            assert_eq!(remove_run(&run, deadline).len(), 1);
+        });
+        assert!(run.is_dir() && group.is_dir());
+        kill(&mut groups);
         held.unlock().unwrap();
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(place.is_clean());
