@@ -107,8 +107,8 @@ fn a_report_is_written_whole_or_not_at_all() {
     }
 }
 
-/// The files that are whole.
-fn written(folder: &Path) -> Vec<String> {
+/// The files that are new and whole; all are whole.
+pub fn written(folder: &Path) -> Vec<String> {
     let whole = |name: &String| {
         let text = fs::read_to_string(folder.join(name)).unwrap();
         let is_old = text == "old";

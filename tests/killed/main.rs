@@ -15,6 +15,7 @@ mod leftovers;
 mod limits;
 mod moments;
 mod readers;
+mod reports;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let tests = [
         kills::TESTS,
         readers::TESTS,
+        reports::TESTS,
         full::TESTS,
         limits::TESTS,
         leftovers::TESTS,
