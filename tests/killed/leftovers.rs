@@ -11,7 +11,7 @@ use verify::sys::netlink::Netlink;
 
 use super::Test;
 use super::arena::{Arena, PLACES, Process, Running, WORD};
-use super::kills::Victims;
+use super::kills::{Victims, is_worker};
 
 pub const TESTS: &[Test] = &[
     (
@@ -223,6 +223,9 @@ fn what_cannot_be_removed_is_named_with_exit_4() {
     let arena = Arena::new();
     let run = arena.start(&["long"]);
     let group = inner_group(&arena, &run);
+    // The janitor first: it begins when the run is dead.
+    let janitor = arena.processes_of(&run, |command| !is_worker(command));
+    janitor.iter().for_each(Process::kill);
     Victims::Everybody.kill(&arena, &run);
     run.end();
     arena.settle();
