@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::MountInfo;
 
-use super::log::{self, Message};
+use super::log;
 
 /// The files whose first line is a fact as it stands.
 const VALUES: [&str; 16] = [
@@ -52,8 +52,6 @@ pub struct Facts {
     pub modules: Vec<String>,
     /// What modprobe(8) is told, as pairs of a file and a line of it: modprobe.d(5).
     pub modprobe: Vec<(String, String)>,
-    /// What the kernel has said.
-    log: Vec<Message>,
     /// The root directory that all this was found in.
     root: PathBuf,
 }
@@ -80,7 +78,6 @@ impl Facts {
             configuration: release.and_then(|release| configuration(root, release)),
             modules: names(&root.join("lib/modules")),
             modprobe: modprobe(root),
-            log: log::read(root),
             values,
             root: root.to_owned(),
         }
@@ -201,10 +198,11 @@ impl Facts {
         self.root.join(below).exists()
     }
 
-    /// What the kernel has said last in messages that begin so, as evidence.
+    /// What the kernel has said last in messages that begin so, as evidence. Read now: what fails later in a run makes it
+    /// say more.
     #[must_use]
     pub fn logged(&self, beginning: &str) -> Vec<String> {
-        log::latest(&self.log, beginning)
+        log::latest(&log::read(&self.root), beginning)
     }
 
     /// What could be read, for when nothing in it explains anything.
