@@ -242,9 +242,14 @@ fn a_program_sees_no_mount_that_could_be_written_or_give_privilege() {
 fn a_program_writes_no_setting_of_the_kernel() {
     let read = || fs::read("/proc/sys/vm/swappiness").unwrap();
     let before = read();
-    for path in ["/proc/sys/vm/swappiness", "proc/sys/vm/swappiness"] {
+    // One over the other: that the lower one may be written to says nothing about the upper one.
+    for (path, lower) in [
+        ("/proc/sys/vm/swappiness", ""),
+        ("proc/sys/vm/swappiness", ""),
+        ("proc/sys/vm/swappiness", "  - mount: -t tmpfs tmpfs proc\n"),
+    ] {
         let steps = format!(
-            "  - mkdir: proc\n  - mount: -t proc proc proc\n  - run: sh -c \"cp {path} value && tee {path}\"\n    fails: 1\n"
+            "  - mkdir: proc\n{lower}  - mount: -t proc proc proc\n  - run: sh -c \"cp {path} value && tee {path}\"\n    fails: 1\n"
         );
         as_declared(&steps);
         assert_eq!(read(), before);

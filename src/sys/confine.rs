@@ -16,11 +16,12 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
 
 /// The devices that a program gets, as container runtimes give them.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
-/// Lets `command` change nothing but what is below the directory `scratch`, whose parent is the root of a mount.
+/// Lets `command` change nothing but what is below the directory `scratch`, the root of a mount.
 ///
 /// Starting it fails with `ENOSYS` before Linux 5.12, which cannot make mounts read-only that the program may not undo.
 pub fn confine(command: &mut Command, scratch: OwnedFd) {
@@ -43,7 +44,9 @@ fn mounts(scratch: &OwnedFd) -> io::Result<()> {
     let devices = DEVICES.map(|name| (name, device(name)));
     let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
     set_attributes(Path::new("/"), libc::AT_RECURSIVE, attributes, 0)?;
-    for writable in writable(&scratch)? {
+    // The mount itself, whatever a spec has mounted over it.
+    set_attributes(Path::new("."), 0, 0, libc::MOUNT_ATTR_RDONLY)?;
+    for writable in mounted_below(&scratch) {
         set_attributes(&writable, 0, 0, libc::MOUNT_ATTR_RDONLY)?;
     }
     if Path::new("/dev").is_dir() {
@@ -52,18 +55,16 @@ fn mounts(scratch: &OwnedFd) -> io::Result<()> {
     std::env::set_current_dir(&here)
 }
 
-/// The scratch file system and what a spec has mounted in it, but for a proc or another window into the kernel.
-fn writable(scratch: &Path) -> io::Result<Vec<PathBuf>> {
-    let own = scratch.parent().unwrap_or(scratch).to_owned();
-    let mounted = procfs::process::Process::myself().and_then(|process| process.mountinfo());
-    let mounted = mounted.into_iter().flatten().filter(|mount| {
-        mount.mount_point.starts_with(scratch)
-            && ["overlay", "tmpfs"].contains(&mount.fs_type.as_str())
-    });
-    Ok([own]
-        .into_iter()
-        .chain(mounted.map(|mount| mount.mount_point))
-        .collect())
+/// Where a spec has mounted a file system in the scratch directory, but for a proc or another window into the kernel.
+/// What is seen there counts: a proc may cover a tmpfs.
+fn mounted_below(scratch: &Path) -> impl Iterator<Item = PathBuf> {
+    let mounts = procfs::process::Process::myself().and_then(|process| process.mountinfo());
+    let points = mounts.into_iter().flatten().map(|mount| mount.mount_point);
+    let scratch = scratch.to_owned();
+    points.filter(move |point| {
+        let kind = statfs(point).map(|file_system| file_system.filesystem_type());
+        point.starts_with(&scratch) && matches!(kind, Ok(TMPFS_MAGIC | OVERLAYFS_SUPER_MAGIC))
+    })
 }
 
 fn set_attributes(path: &Path, flags: i32, set: u64, clear: u64) -> io::Result<()> {

@@ -27,6 +27,19 @@ pub mod xattr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+use procfs::process::{MountInfo, Process};
+
+/// The mount that a file is on, as /proc/self/mountinfo shows it.
+///
+/// # Errors
+/// Those of statx(2); `ENOENT` where /proc does not show it.
+pub fn mount_of(file: BorrowedFd<'_>) -> Result<MountInfo, Errno> {
+    let id = mount_id(file)?;
+    let mounts = Process::myself().and_then(|process| process.mountinfo());
+    let mut mounts = mounts.into_iter().flatten();
+    let found = mounts.find(|mount| u64::try_from(mount.mnt_id) == Ok(id));
+    found.ok_or(Errno::ENOENT)
+}
 
 /// The number of the mount that a file is on, as in /proc/self/mountinfo.
 ///

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use procfs::process::{MountInfo, Process};
+use procfs::process::MountInfo;
 use serde::{Deserialize, Serialize};
 
 use super::{Verb, options};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::{Session, SpecPath};
-use crate::sys::{beneath, mount_id};
+use crate::sys::{beneath, mount_of};
 
 /// Prints the file system that a path is on, and where that is mounted. df(1)
 ///
@@ -40,22 +40,10 @@ impl Verb for Df {
         let (root, path) = session.resolve(&self.file)?;
         let file = beneath::open(root, &path, OFlag::O_PATH, Mode::empty())
             .map_err(|errno| Failure::errno("open", &self.file, errno))?;
-        let id =
-            mount_id(file.as_fd()).map_err(|errno| Failure::errno("statx", &self.file, errno))?;
+        let mount = mount_of(file.as_fd())
+            .map_err(|errno| Failure::errno("find the mount of", &self.file, errno))?;
         let scratch = std::fs::read_link(beneath::fd_path(&session.scratch()))
             .map_err(|error| Failure::io("readlink", "/proc/self/fd", &error))?;
-        let mounts = Process::myself()
-            .and_then(|process| process.mountinfo())
-            .map_err(|error| {
-                Failure::unexpected("read", "/proc/self/mountinfo", error.to_string())
-            })?;
-        let mount = mounts
-            .0
-            .into_iter()
-            .find(|mount| u64::try_from(mount.mnt_id) == Ok(id));
-        let mount = mount.ok_or_else(|| {
-            Failure::unexpected("find", &self.file, "its mount is not in mountinfo")
-        })?;
         let mut output =
             Output::lines(["Filesystem  Mounted on".to_owned(), row(&mount, &scratch)]);
         output.evidence(format!(
@@ -67,13 +55,16 @@ impl Verb for Df {
     }
 }
 
+/// Where the scratch directory lies is no answer of the kernel, and nothing that every host has alike.
 fn row(mount: &MountInfo, scratch: &Path) -> String {
-    let source = mount.mount_source.as_deref().unwrap_or("none");
     let below = mount.mount_point.strip_prefix(scratch).ok();
-    // The scratch directory is on a file system of verify's own: where that is mounted is no fact of the host.
-    let at = below.map_or_else(
-        || "/root".to_owned(),
-        |path| format!("/root/{}", path.display()),
-    );
+    let mounted = below.filter(|path| !path.as_os_str().is_empty());
+    let (source, at) = match mounted {
+        None => ("verify", "/root".to_owned()),
+        Some(path) => (
+            mount.mount_source.as_deref().unwrap_or("none"),
+            format!("/root/{}", path.display()),
+        ),
+    };
     format!("{source:10}  {at}")
 }

@@ -52,8 +52,8 @@ pub struct Place {
     pub netns: PathBuf,
 }
 
-/// Makes the place: nothing propagates to the host, /proc shows the own PID namespace, and a private tmpfs holds the
-/// scratch directory. All of it ends with the worker.
+/// Makes the place: nothing propagates to the host, /proc shows the own PID namespace, and the scratch directory, on a
+/// private tmpfs, is a mount of its own. All of these end with the worker.
 ///
 /// # Errors
 /// Those of mount(2), mkdir(2) and sethostname(2).
@@ -69,6 +69,9 @@ pub fn make() -> Result<Place, Failure> {
         std::fs::create_dir(folder)
             .map_err(|error| Failure::io("mkdir", folder.display(), &error))?;
     }
+    let none = None::<&str>;
+    mount(Some(&scratch), &scratch, none, MsFlags::MS_BIND, none)
+        .map_err(|errno| Failure::errno("mount", scratch.display(), errno))?;
     nix::unistd::chdir(&scratch)
         .map_err(|errno| Failure::errno("chdir", scratch.display(), errno))?;
     nix::unistd::sethostname(HOSTNAME)
