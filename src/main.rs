@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    if arguments.nth(1).is_some_and(|word| word == "__worker") {
-        verify::worker::child::main();
+    let first = std::env::args_os().nth(1);
+    match first.as_ref().and_then(|word| word.to_str()) {
+        Some("__worker") => verify::worker::child::main(),
+        Some("__empty") => verify::worker::emptier::main(),
+        _ => {}
     }
     ExitCode::from(verify::cli::main(std::env::args_os()).number())
 }

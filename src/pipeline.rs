@@ -292,7 +292,8 @@ impl<'a> Frame<'a> {
 
     /// Why a call failed. Of another failure, such as a session that differs, it is said that nothing explains it.
     fn diagnosis(&self, recording: &Recording, outcome: Outcome) -> Option<Diagnosis> {
-        let facts = || self.facts.get_or_init(|| Facts::look(Path::new("/")));
+        let look = || Facts::look(Path::new("/")).performed_in(self.host.scratch.as_ref());
+        let facts = || self.facts.get_or_init(look);
         match Symptom::of(recording) {
             Some(symptom) => Some(diagnose(&symptom, facts())),
             None => (outcome == Outcome::Fail).then(|| unknown(facts())),

@@ -195,6 +195,7 @@ mod tests {
                 v1: BTreeMap::from([("cpu".to_owned(), PathBuf::from("/sys/fs/cgroup/cpu"))]),
                 v2: Some(unified(&["hugetlb"], &[])),
             },
+            scratch: None,
         }
     }
 

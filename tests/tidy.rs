@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("replace", &[]),
     ("program", &["digest", "sys"]),
     ("recording", &[]),
-    ("diagnose", &["recording"]),
+    ("diagnose", &["host", "recording"]),
     ("measure", &[]),
     ("yaml", &["line", "source"]),
     ("line", &["source"]),

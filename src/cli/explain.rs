@@ -28,7 +28,7 @@ fn by_hand(spec: &Spec) -> String {
         let _ = writeln!(text, "# needs {need}");
     }
     text.push_str("# as root, on a host for trying things out: this is not undone by itself\n");
-    text.push_str("cd \"$(mktemp -d)\"\n");
+    text.push_str("cd \"$(mktemp -d)\"  # with --scratch DIRECTORY: mktemp -d -p DIRECTORY\n");
     commands(&spec.steps, 0, &mut text);
     text
 }

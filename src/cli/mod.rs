@@ -32,6 +32,8 @@ Examples:
   verify run specs/                perform the specs of a folder
   verify run specs/ namespace      only those with `namespace` in their name
   verify run --policy rootless     what a host for rootless containers must do
+  verify run --scratch /var/lib/containers
+                                   whether overlays work where containers are kept
   verify plan                      what would run here, and which needs are not met
   verify explain overlayfs         the same as commands to paste on a host
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use procfs::process::MountInfo;
 
 use super::log;
+use crate::host::ScratchPlace;
 
 /// The files whose first line is a fact as it stands.
 const VALUES: [&str; 16] = [
@@ -42,6 +43,8 @@ pub struct Facts {
     pub controllers: String,
     /// /proc/self/mountinfo, in its order: what is mounted later covers what is mounted before.
     pub mounts: Vec<MountInfo>,
+    /// Where experiments are performed on a file system of the host; else each has a tmpfs of its own.
+    scratch: Option<ScratchPlace>,
     /// The lines of /proc/self/limits.
     limits: Vec<String>,
     /// The last words of the lines of /proc/filesystems; `None` where that cannot be read.
@@ -73,6 +76,7 @@ impl Facts {
             own_groups: read("proc/self/cgroup").unwrap_or_default(),
             controllers: read("proc/cgroups").unwrap_or_default(),
             mounts: mounts(&read("proc/self/mountinfo").unwrap_or_default()),
+            scratch: None,
             limits: lines(&read("proc/self/limits").unwrap_or_default()),
             filesystems: read("proc/filesystems").map(|text| last_words(&text)),
             configuration: release.and_then(|release| configuration(root, release)),
@@ -203,6 +207,28 @@ impl Facts {
     #[must_use]
     pub fn logged(&self, beginning: &str) -> Vec<String> {
         log::latest(&log::read(&self.root), beginning)
+    }
+
+    /// These facts, where experiments are performed in this place.
+    #[must_use]
+    pub fn performed_in(self, scratch: Option<&ScratchPlace>) -> Self {
+        let scratch = scratch.cloned();
+        Self { scratch, ..self }
+    }
+
+    /// The type of the file system of the host that experiments are performed on.
+    #[must_use]
+    pub fn storage(&self) -> Option<&str> {
+        self.scratch
+            .as_ref()
+            .map(|place| place.file_system.as_str())
+    }
+
+    /// Where experiments are performed, as evidence: `the scratch directory: ext4 at /var/lib/containers`.
+    #[must_use]
+    pub fn quote_scratch(&self) -> Option<String> {
+        let place = self.scratch.as_ref()?;
+        Some(format!("the scratch directory: {place}"))
     }
 
     /// What could be read, for when nothing in it explains anything.

@@ -28,6 +28,10 @@ fn unfit_upper(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     let said = facts.logged("overlayfs: ");
     let says = |words: &str| said.iter().any(|line| line.contains(words));
     let (cause, remedy) = match () {
+        () if facts.storage() == Some("overlay") => (
+            "the upperdir lies on an overlay, as a container's own root is one: the kernel takes no overlay on overlay",
+            "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume",
+        ),
         () if says("not supported as upperdir") => (
             "the upperdir lies on a file system that overlay takes none on: an overlay, as a container's own root is one, or a network file system",
             "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume",
@@ -42,24 +46,33 @@ fn unfit_upper(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
         ),
     };
     let evidence = std::iter::once(symptom.failure.to_string())
+        .chain(facts.quote_scratch())
         .chain(said)
         .collect();
     Some(Diagnosis::new(cause, evidence, remedy))
 }
 
-/// The scratch directory is a tmpfs: it has had attributes of root's for long, those of an ordinary user only lately.
+/// Not a tmpfs only where the caller has named a directory. It has had attributes of root's for long, those of an ordinary
+/// user only lately.
 fn no_attributes(symptom: &Symptom<'_>, facts: &Facts) -> Diagnosis {
-    let name = &symptom.failure.object;
     let mut evidence = vec![symptom.failure.to_string()];
-    evidence.extend(facts.quote_configuration("CONFIG_TMPFS_XATTR"));
-    if facts.is_left_out("CONFIG_TMPFS_XATTR") {
-        let cause = "the kernel was built without extended attributes on tmpfs";
-        return Diagnosis::new(cause, evidence, "run a kernel with CONFIG_TMPFS_XATTR=y");
+    if let Some(place) = facts.quote_scratch() {
+        evidence.push(place);
+        return Diagnosis::new(
+            "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced",
+            evidence,
+            "keep layers on ext4, xfs or btrfs",
+        );
     }
-    let (cause, remedy) = match name.starts_with("user.") {
+    evidence.extend(facts.quote_configuration("CONFIG_TMPFS_XATTR"));
+    let (cause, remedy) = match symptom.failure.object.starts_with("user.") {
+        _ if facts.is_left_out("CONFIG_TMPFS_XATTR") => (
+            "the kernel was built without extended attributes on tmpfs",
+            "run a kernel with CONFIG_TMPFS_XATTR=y",
+        ),
         true => (
             "this kernel's tmpfs keeps no extended attributes of ordinary users, by which overlay marks what a container replaced",
-            "run verify as root, whose marks are trusted.*, or a kernel whose tmpfs takes user.* (Linux 6.6); storage of rootless containers on ext4, xfs or btrfs is not concerned",
+            "run verify as root, whose marks are trusted.*, or a kernel whose tmpfs takes user.* (Linux 6.6); storage of rootless containers on ext4, xfs or btrfs is not concerned: --scratch shows it",
         ),
         false => (
             "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced",
@@ -75,7 +88,10 @@ fn no_d_type(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     let said = said.find(|line| line.contains("needs to support d_type"))?;
     Some(Diagnosis::new(
         "the upper layer lies on a file system whose directories do not say what kind a file is (d_type): an overlay on it still lists what was removed",
-        vec![symptom.failure.to_string(), said],
+        std::iter::once(symptom.failure.to_string())
+            .chain(facts.quote_scratch())
+            .chain([said])
+            .collect(),
         "keep upperdir on xfs made with ftype=1 (xfs_info shows it), ext4 with the feature filetype (tune2fs -l), btrfs or tmpfs; xfs has to be made anew for that",
     ))
 }

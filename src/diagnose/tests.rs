@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use super::*;
 
 mod kernel;
+mod scratch;
 mod symptoms;
 
 fn facts(host: &str) -> Facts {

@@ -2,6 +2,7 @@
 
 mod cgroups;
 mod privilege;
+mod scratch;
 mod subordinate;
 
 use nix::sys::utsname::UtsName;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use cgroups::{Cgroups, Level, Parent, Unified};
 pub use privilege::Privilege;
+pub use scratch::ScratchPlace;
+pub use subordinate::look as subordinate_ids;
 
 use crate::sys::idmap::SubordinateIds;
 
@@ -29,6 +32,8 @@ pub struct Host {
     pub cpus: usize,
     /// Where it may make cgroups.
     pub cgroups: Cgroups,
+    /// Where experiments are performed when the caller names a directory; else each has a tmpfs of its own.
+    pub scratch: Option<ScratchPlace>,
 }
 
 impl Host {
@@ -55,6 +60,7 @@ impl Host {
                     .count()
             }),
             cgroups: Cgroups::look(),
+            scratch: None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::sys::idmap::{Range, SubordinateIds};
 
 /// Those of the caller; `None` where it has no users or no groups.
-pub(super) fn look() -> Option<SubordinateIds> {
+#[must_use]
+pub fn look() -> Option<SubordinateIds> {
     let user = nix::unistd::geteuid().as_raw();
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let passwd = read("/etc/passwd");

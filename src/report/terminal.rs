@@ -32,8 +32,11 @@ pub fn render(results: &Results) -> String {
 /// The host and how much there is to do, with an empty line below.
 #[must_use]
 pub fn heading(host: &Host, experiments: usize) -> String {
+    let scratch = host.scratch.as_ref().map_or(String::new(), |place| {
+        format!(", on {}", one_line(&place.to_string()))
+    });
     format!(
-        "{DIM}Linux {} {}, {}, cgroups {}: {}{DIM:#}\n\n",
+        "{DIM}Linux {} {}, {}, cgroups {}{scratch}: {}{DIM:#}\n\n",
         one_line(&host.kernel),
         one_line(&host.machine),
         one_line(&host.privilege.to_string()),

@@ -20,6 +20,7 @@ pub mod process;
 pub mod sched;
 pub mod spawn;
 mod steps;
+pub mod sweep;
 #[cfg(test)]
 mod test_namespaces;
 pub mod xattr;

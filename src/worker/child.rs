@@ -59,7 +59,7 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
     ) {
         membership::join(group.as_fd()).map_err(|failure| unmet(need, failure))?;
     }
-    let place = place::make().map_err(unready)?;
+    let place = place::make(order.scratch.as_ref()).map_err(unready)?;
     for need in wanted {
         needs::probe(need, &cgroups).map_err(|failure| match needs::was_tried(&failure) {
             true => unmet(need, failure),

@@ -15,6 +15,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use super::group::run_of;
 use super::place;
 use super::reap::{all_groups, all_runs};
+use super::scratch;
 use super::state::RunName;
 use crate::host::Cgroups;
 use crate::spec::Step;
@@ -27,6 +28,7 @@ const NAMED_NETWORKS: &str = "/run/netns";
 pub struct Inventory {
     groups: BTreeSet<PathBuf>,
     runs: BTreeSet<PathBuf>,
+    scratch: BTreeSet<PathBuf>,
     children: BTreeSet<(i32, String)>,
     /// /proc/self/mountinfo as it is: it is long on many hosts, and seldom changes.
     mounts: String,
@@ -77,9 +79,9 @@ fn collect_words(step: &Step, words: &mut BTreeSet<String>) {
 }
 
 impl Inventory {
-    /// Takes it. What cannot be seen is left out, before and after alike.
+    /// Takes it, with the directories of runs below `place`. What cannot be seen is left out, before and after alike.
     #[must_use]
-    pub fn take(cgroups: &Cgroups) -> Self {
+    pub fn take(cgroups: &Cgroups, place: Option<&Path>) -> Self {
         let text = |name: &OsStr| name.to_string_lossy().into_owned();
         let (hostname, domainname) = uname().map_or_else(
             |_| Default::default(),
@@ -88,6 +90,7 @@ impl Inventory {
         Self {
             groups: all_groups(cgroups).into_iter().collect(),
             runs: all_runs().into_iter().collect(),
+            scratch: place.into_iter().flat_map(scratch::runs_below).collect(),
             children: children(),
             mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
             links: links(),
@@ -120,10 +123,13 @@ impl Inventory {
         let my_run = |path: &&PathBuf| RunName::of_directory(path).as_ref() == Some(&mine.run);
         let groups = self.groups.difference(&before.groups).filter(my_group);
         let runs = self.runs.difference(&before.runs).filter(my_run);
+        let my_scratch = |path: &&PathBuf| scratch::run_of(path).as_ref() == Some(&mine.run);
+        let scratch = self.scratch.difference(&before.scratch).filter(my_scratch);
+        let directories = runs.chain(scratch);
         let children = self.children.difference(&before.children);
         groups
             .map(|group| format!("cgroup {} is still there", group.display()))
-            .chain(runs.map(|run| format!("directory {} is still there", run.display())))
+            .chain(directories.map(|path| format!("directory {} is still there", path.display())))
             .chain(children.map(|(pid, name)| format!("process {pid} ({name}) still runs")))
             .collect()
     }

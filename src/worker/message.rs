@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::scratch::Named;
 use crate::recording::{Failure, Output};
 use crate::session::Flow;
 use crate::sys::spawn::FIRST_FILE;
@@ -24,6 +25,8 @@ pub struct Order {
     pub assignment: crate::plan::Assignment,
     /// For each controller the experiment's own group, made by the parent.
     pub cgroups: std::collections::BTreeMap<String, std::path::PathBuf>,
+    /// Its scratch directory, made by the parent; else it makes one on a tmpfs of its own.
+    pub scratch: Option<Named>,
     /// Only try the needs, perform nothing.
     pub only_needs: bool,
 }

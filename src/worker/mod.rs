@@ -4,10 +4,12 @@
 //! each other; `place` and `membership` are where a worker goes before its first step.
 //!
 //! `run` is what a run holds on the host while it lasts, and that nothing of it is left: `state` has its directory and
-//! lock, `group` its cgroups, `vacated` the caller's own one where it has to make room; `janitor` cleans up after a run that is killed, `reap` at the next start, and `inventory`
-//! compares the host after a run with what it was before.
+//! lock, `group` its cgroups, `vacated` the caller's own one where it has to make room, `scratch` its directory on a file
+//! system of the host, which `emptier` empties for an ordinary user; `janitor` cleans up after a run that is killed,
+//! `reap` at the next start, and `inventory` compares the host after a run with what it was before.
 
 pub mod child;
+pub mod emptier;
 mod group;
 mod inventory;
 mod janitor;
@@ -18,6 +20,7 @@ mod parent;
 mod place;
 mod reap;
 mod run;
+mod scratch;
 mod signals;
 mod state;
 mod supervised;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
+use super::scratch::Named;
 use crate::recording::Failure;
 use crate::sys::namespace::make_mounts_private;
 
@@ -53,25 +55,28 @@ pub struct Place {
 }
 
 /// Makes the place: nothing propagates to the host, /proc shows the own PID namespace, and the scratch directory, on a
-/// private tmpfs, is a mount of its own. All of these end with the worker.
+/// private tmpfs unless the parent has made one, is a mount of its own. All of these end with the worker.
 ///
 /// # Errors
-/// Those of mount(2), mkdir(2) and sethostname(2).
-pub fn make() -> Result<Place, Failure> {
+/// Those of mount(2), mkdir(2) and sethostname(2), and of [`Named::enter`].
+pub fn make(made: Option<&Named>) -> Result<Place, Failure> {
     nix::unistd::setsid().map_err(|errno| Failure::errno("setsid", "", errno))?;
     unblock_signals()?;
     umask(Mode::from_bits_truncate(0o022));
     make_mounts_private().map_err(|errno| Failure::errno("mount", "/", errno))?;
     mount_proc()?;
-    let root = mount_scratch()?;
+    // Before a mount covers its path.
+    made.map_or(Ok(()), Named::enter)?;
+    let root = mount_tmpfs()?;
     let (scratch, netns) = (root.join(SCRATCH), root.join(NETNS));
     for folder in [&scratch, &netns] {
         std::fs::create_dir(folder)
             .map_err(|error| Failure::io("mkdir", folder.display(), &error))?;
     }
-    let none = None::<&str>;
-    mount(Some(&scratch), &scratch, none, MsFlags::MS_BIND, none)
-        .map_err(|errno| Failure::errno("mount", scratch.display(), errno))?;
+    match made {
+        Some(_) => bind_here(&scratch)?,
+        None => bind(&scratch, &scratch, MsFlags::empty())?,
+    }
     nix::unistd::chdir(&scratch)
         .map_err(|errno| Failure::errno("chdir", scratch.display(), errno))?;
     nix::unistd::sethostname(HOSTNAME)
@@ -106,7 +111,7 @@ fn mount_proc() -> Result<(), Failure> {
     }
 }
 
-fn mount_scratch() -> Result<PathBuf, Failure> {
+fn mount_tmpfs() -> Result<PathBuf, Failure> {
     let existing = MOUNT_POINTS
         .into_iter()
         .find(|folder| Path::new(folder).is_dir());
@@ -119,4 +124,22 @@ fn mount_scratch() -> Result<PathBuf, Failure> {
     mount(Some(SOURCE), target, Some("tmpfs"), flags, options)
         .map_err(|errno| Failure::errno("mount", target, errno))?;
     Ok(PathBuf::from(target))
+}
+
+fn bind(source: &Path, target: &Path, more: MsFlags) -> Result<(), Failure> {
+    let none = None::<&str>;
+    mount(Some(source), target, none, MsFlags::MS_BIND | more, none)
+        .map_err(|errno| Failure::errno("mount", target.display(), errno))
+}
+
+/// A mount of the current directory, as little to be trusted as the tmpfs: what its file system has on must stay on, or
+/// a user namespace may not change it (mount_namespaces(7)).
+fn bind_here(target: &Path) -> Result<(), Failure> {
+    bind(Path::new("."), target, MsFlags::empty())?;
+    let found =
+        statvfs(target).map_err(|errno| Failure::errno("statvfs", target.display(), errno))?;
+    let noexec = found.flags().contains(FsFlags::ST_NOEXEC);
+    let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    flags.set(MsFlags::MS_NOEXEC, noexec);
+    bind(target, target, flags)
 }

@@ -1,4 +1,4 @@
-//! Removing what a killed run has left: its cgroups, wherever they are, and its directory.
+//! Removing what a killed run has left: its cgroups, wherever they are, its directory on the storage, and its own.
 //!
 //! A run is dead when its lock is free, whatever its processes' numbers are used for by now. This touches nothing of a
 //! run that is alive, and costs a few system calls where there is nothing to do.
@@ -12,6 +12,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::group::{EMPTYING_LIMIT, run_of, still_there};
+use super::scratch;
 use super::state::{self, Locked, RunName, candidates, lock, runs};
 use super::vacated::Vacated;
 use crate::host::Cgroups;
@@ -60,8 +61,8 @@ fn tells_nothing(error: &io::Error) -> bool {
     )
 }
 
-/// Removes the groups that a run has recorded in its directory, puts back what it has changed of its own one, and removes
-/// the directory when all is done.
+/// Removes the groups that a run has recorded in its directory, puts back what it has changed of its own one, removes its
+/// directory on the storage, and the one with the records when all is done.
 /// The caller has taken the run's lock. Gives what could not be removed.
 pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     let name = RunName::of_directory(run);
@@ -83,6 +84,7 @@ pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     if left.is_empty() {
         left.extend(Vacated::recorded(run).and_then(|mut vacated| vacated.undo()));
     }
+    left.extend(scratch::remove(run));
     // While a group is there, its record must be, for the next start.
     if left.is_empty() {
         match fs::remove_dir_all(run) {
@@ -196,6 +198,42 @@ mod tests {
         let place = Place::new();
         let (_, mut groups) = place.run();
         kill(&mut groups);
+        assert_eq!(place.reap(), Vec::<String>::new());
+        assert!(place.is_clean());
+    }
+
+    #[test]
+    fn a_dead_runs_directory_on_the_storage_is_removed() {
+        let place = Place::new();
+        let (run, mut groups) = place.run();
+        let storage = tempfile::tempdir().unwrap();
+        let name = RunName::of_directory(&run).unwrap();
+        let scratch = scratch::Scratch::make(storage.path(), &name, &run).unwrap();
+        let room = scratch.make_for("experiment").unwrap();
+        // Nobody removes it on the way out.
+        std::mem::forget(room);
+        kill(&mut groups);
+        assert_eq!(place.reap(), Vec::<String>::new());
+        assert_eq!(fs::read_dir(storage.path()).unwrap().count(), 0);
+        assert!(place.is_clean());
+    }
+
+    #[test]
+    fn a_directory_on_the_storage_that_cannot_be_removed_stays_on_record() {
+        let place = Place::new();
+        let (run, mut groups) = place.run();
+        let storage = tempfile::tempdir().unwrap();
+        let name = RunName::of_directory(&run).unwrap();
+        drop(scratch::Scratch::make(storage.path(), &name, &run).unwrap());
+        let path = scratch::runs_below(storage.path()).next().unwrap();
+        fs::rename(&path, storage.path().join("elsewhere")).unwrap();
+        fs::create_dir(&path).unwrap();
+        kill(&mut groups);
+        let left = place.reap();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(left[0].contains(&path.display().to_string()), "{left:?}");
+        assert!(run.is_dir());
+        fs::remove_dir(&path).unwrap();
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(place.is_clean());
     }

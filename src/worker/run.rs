@@ -13,6 +13,7 @@ use super::inventory::{Inventory, Mine};
 use super::janitor::Janitor;
 use super::place;
 use super::reap::reap;
+use super::scratch::{self, Room, Scratch};
 use super::signals::Signals;
 use super::state::{self, ATTEMPTS, Found, Locked, RunName, candidates, lock};
 use super::vacated::Vacated;
@@ -32,8 +33,11 @@ pub struct Run {
     lock: File,
     janitor: OnceCell<Janitor>,
     vacated: RefCell<Option<Vacated>>,
+    /// On the file system that the caller names, if one is named.
+    scratch: Option<Scratch>,
     signals: Signals,
     cgroups: Cgroups,
+    place: Option<PathBuf>,
     before: Inventory,
     mine: Mine,
     /// Folders for mounts that are not there before.
@@ -53,20 +57,56 @@ impl Run {
     pub fn begin<'a>(host: &Host, steps: impl Iterator<Item = &'a Step>) -> Result<Self, Failure> {
         let signals = Signals::take()?;
         let stale = reap(&host.cgroups);
-        let before = Inventory::take(&host.cgroups);
+        let place = host
+            .scratch
+            .as_ref()
+            .map(|place| PathBuf::from(&place.path));
+        let before = Inventory::take(&host.cgroups, place.as_deref());
         let (name, directory, lock) = make_directory(&candidates())?;
-        Ok(Self {
+        let mut run = Self {
             directory,
             lock,
             janitor: OnceCell::new(),
             vacated: RefCell::default(),
+            scratch: None,
             signals,
             cgroups: host.cgroups.clone(),
+            place,
             before,
             mine: Mine::new(name, steps),
             folders: place::missing(),
             stale,
-        })
+        };
+        run.begin_scratch()?;
+        Ok(run)
+    }
+
+    /// Makes the run's directory on the file system that the caller names.
+    fn begin_scratch(&mut self) -> Result<(), Failure> {
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        let records = self.directory.as_deref().ok_or_else(|| unrecorded(place))?;
+        self.start_janitor();
+        self.scratch = Some(Scratch::make(place, &self.mine.run, records)?);
+        Ok(())
+    }
+
+    fn start_janitor(&self) {
+        if let (Some(directory), None) = (&self.directory, self.janitor.get())
+            && let Some(janitor) = Janitor::start(directory)
+        {
+            self.janitor.get_or_init(|| janitor);
+        }
+    }
+
+    /// Makes the experiment's directory, where the caller has named a place for it.
+    ///
+    /// # Errors
+    /// Those of mkdir(2) and open(2).
+    pub fn make_scratch(&self, assignment: &Assignment) -> Result<Option<Room>, Failure> {
+        let make = |scratch: &Scratch| scratch.make_for(&assignment.experiment);
+        self.scratch.as_ref().map(make).transpose()
     }
 
     /// The lock, for the workers.
@@ -102,11 +142,7 @@ impl Run {
             return Ok(Groups::default());
         }
         self.vacate(assignment)?;
-        if let (Some(directory), None) = (&self.directory, self.janitor.get())
-            && let Some(janitor) = Janitor::start(directory)
-        {
-            self.janitor.get_or_init(|| janitor);
-        }
+        self.start_janitor();
         let name = group::name(&self.mine.run, &assignment.experiment);
         Groups::make(&name, &assignment.cgroups, self.directory.as_deref())
     }
@@ -138,15 +174,23 @@ impl Run {
     pub fn end(mut self) -> Vec<String> {
         let mut left = std::mem::take(&mut self.stale);
         left.extend(self.tidy());
-        left.extend(Inventory::take(&self.cgroups).left(&self.before, &self.mine));
+        left.extend(self.look().left(&self.before, &self.mine));
         left
     }
 
+    fn look(&self) -> Inventory {
+        Inventory::take(&self.cgroups, self.place.as_deref())
+    }
+
     /// Removes its directory, last of all that the janitor would remove. The directory stays when it has the record of
-    /// a group that could not be removed or put back: the next start tries again. Gives what could not be put back.
-    fn tidy(&mut self) -> Option<String> {
+    /// what could not be removed or put back: the next start tries again. Gives what that is.
+    fn tidy(&mut self) -> Vec<String> {
         let vacated = self.vacated.take();
-        let left = vacated.and_then(|mut vacated| vacated.undo());
+        let mut left: Vec<_> = vacated
+            .and_then(|mut vacated| vacated.undo())
+            .into_iter()
+            .collect();
+        left.extend(self.directory.as_deref().and_then(scratch::remove));
         if let Some(directory) = self.directory.take() {
             state::remove_empty(&directory);
         }
@@ -166,10 +210,10 @@ impl Drop for Run {
     }
 }
 
-/// What could not be put back after a SIGKILL is not changed.
-fn unrecorded(own: &Path) -> Failure {
-    let message = "no directory can be made for a record of what is changed in it";
-    Failure::unexpected("leave", own.display(), message)
+/// What could not be put back or removed after a SIGKILL is not changed or made.
+fn unrecorded(path: &Path) -> Failure {
+    let message = "no directory can be made for a record of what is changed there";
+    Failure::unexpected("change", path.display(), message)
 }
 
 /// Makes the directory in the first place that has one to give, and locks it.

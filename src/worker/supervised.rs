@@ -16,6 +16,7 @@ use super::group::Groups;
 use super::message::{Event, Order};
 use super::parent::Task;
 use super::run::Run;
+use super::scratch::Room;
 use crate::recording::{End, Failure, Recording, StepRecord};
 use crate::session::Flow;
 use crate::spec::Step;
@@ -52,7 +53,7 @@ fn count(steps: &[Step]) -> usize {
     steps.iter().map(|step| 1 + count(&step.inside)).sum()
 }
 
-fn not_spawned(failure: SpawnFailure) -> Failure {
+pub(super) fn not_spawned(failure: SpawnFailure) -> Failure {
     match failure {
         SpawnFailure::Call(error) => {
             Failure::errno(error.call, "the worker's namespaces", error.errno)
@@ -76,6 +77,7 @@ pub(super) struct Worker {
     pub process: Spawned,
     _lifeline: OwnedFd,
     groups: Groups,
+    scratch: Option<Room>,
     steps: Vec<(usize, Step)>,
     timeout: Duration,
     /// What it says; nothing more comes when this is closed.
@@ -94,11 +96,12 @@ impl Worker {
     pub fn start(run: &Run, number: usize, task: &Task) -> Result<Self, Failure> {
         let assignment = &task.assignment;
         let groups = run.make_groups(assignment)?;
+        let scratch = run.make_scratch(assignment)?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::errno("pipe2", "", errno));
         let (events, events_writer) = pipe()?;
         let (lifeline_reader, lifeline) = pipe()?;
         nonblocking(&events)?;
-        let order = order_file(task, groups.paths())?;
+        let order = order_file(task, groups.paths(), scratch.as_ref())?;
         let cpu_lock = assignment
             .measures_cpu
             .then(|| run.cpu_lock())
@@ -124,6 +127,7 @@ impl Worker {
             process,
             _lifeline: lifeline,
             groups,
+            scratch,
             steps: numbered(&assignment.steps),
             timeout: assignment.timeout,
             events: Some(events.into()),
@@ -283,14 +287,21 @@ impl Worker {
         self.recording.duration_us =
             u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.recording.leftovers = self.groups.remove();
+        let scratch = self.scratch.as_ref().and_then(Room::remove);
+        self.recording.leftovers.extend(scratch);
         self.recording
     }
 }
 
-fn order_file(task: &Task, cgroups: BTreeMap<String, PathBuf>) -> Result<OwnedFd, Failure> {
+fn order_file(
+    task: &Task,
+    cgroups: BTreeMap<String, PathBuf>,
+    scratch: Option<&Room>,
+) -> Result<OwnedFd, Failure> {
     let order = Order {
         assignment: task.assignment.clone(),
         cgroups,
+        scratch: scratch.map(|room| room.named().clone()),
         only_needs: task.only_needs,
     };
     let bytes = serde_json::to_vec(&order)

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
 use super::Test;
-use super::arena::{Arena, Running};
+use super::arena::{Arena, Running, STORED};
 use super::moments::{Dice, Experiments, rounds};
 
 pub const TESTS: &[Test] = &[
@@ -69,8 +69,9 @@ fn a_killed_run_leaves_nothing() {
     let mut tally = [Tally::default(); 3];
     for kill in 0..rounds() {
         let (victims, choice) = (Victims::any(&mut dice), experiments.choose(&mut dice));
-        let what = format!("kill {kill} of {victims:?} while {:?}", choice.places);
-        let run = arena.start(&choice.places);
+        let words = choice.words(&arena, &mut dice);
+        let what = format!("kill {kill} of {victims:?} while {words:?}");
+        let run = arena.start(&words);
         let alive = dice.wait(&run, choice.whole);
         victims.kill(&arena, &run);
         run.end();
@@ -78,9 +79,9 @@ fn a_killed_run_leaves_nothing() {
         let left = arena.left();
         tally[victims as usize].alive += u32::from(alive);
         tally[victims as usize].left += u32::from(!left.is_empty());
-        let groups = left.iter().any(|what| what.starts_with("group"));
+        let outlive = |what: &String| what.starts_with("group") || what.starts_with(STORED);
         assert!(
-            victims == Victims::Everybody || !groups,
+            victims == Victims::Everybody || !left.iter().any(outlive),
             "{what} left {left:?}"
         );
         arena.start_next(&what);
@@ -99,14 +100,12 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
     for round in 0..rounds() {
         let signal: Signal = [SIGINT, SIGTERM, SIGHUP][dice.below(3)];
         let choice = experiments.choose(&mut dice);
-        let run = arena.start(&choice.places);
+        let words = choice.words(&arena, &mut dice);
+        let run = arena.start(&words);
         dice.wait(&run, choice.whole);
         run.signal(signal);
         let status = run.end();
-        let what = format!(
-            "round {round}: {signal} while {:?}: {status:?}",
-            choice.places
-        );
+        let what = format!("round {round}: {signal} while {words:?}: {status:?}");
         assert_ne!(status, Some(4), "{what}");
         assert_eq!(arena.left(), Vec::<String>::new(), "{what}");
         interrupted += u32::from(status == Some(128 + signal as i32));
@@ -120,7 +119,8 @@ fn a_killed_worker_leaves_nothing() {
     let mut killed = 0;
     for round in 0..rounds() {
         let choice = experiments.choose(&mut dice);
-        let run = arena.start(&choice.places);
+        let words = choice.words(&arena, &mut dice);
+        let run = arena.start(&words);
         dice.wait(&run, choice.whole);
         let workers = arena.processes(is_worker);
         if !workers.is_empty() {
@@ -128,7 +128,7 @@ fn a_killed_worker_leaves_nothing() {
             killed += 1;
         }
         let status = run.end();
-        let what = format!("round {round}: {:?}: {status:?}", choice.places);
+        let what = format!("round {round}: {words:?}: {status:?}");
         assert!(matches!(status, Some(0..=3)), "{what}");
         assert_eq!(arena.left(), Vec::<String>::new(), "{what}");
     }
@@ -142,16 +142,14 @@ fn two_runs_do_not_disturb_each_other() {
     let mut killed = 0;
     for round in 0..rounds() {
         let (victims, choice) = (Victims::any(&mut dice), experiments.choose(&mut dice));
-        let (first, second) = (arena.start(&choice.places), arena.start(&choice.places));
+        let [one, other] = [(); 2].map(|()| choice.words(&arena, &mut dice));
+        let (first, second) = (arena.start(&one), arena.start(&other));
         if round % 2 == 0 {
             killed += u32::from(dice.wait(&second, choice.whole));
             victims.kill(&arena, &second);
         }
         let (first, second) = (first.end(), second.end());
-        let what = format!(
-            "round {round}: {victims:?}, {:?}: {first:?}, {second:?}",
-            choice.places
-        );
+        let what = format!("round {round}: {victims:?}, {one:?}, {other:?}: {first:?}, {second:?}");
         assert_eq!(first, Some(0), "{what}");
         assert!(matches!(second, None | Some(0)), "{what}");
         arena.settle();

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use verify::sys::netlink::Netlink;
 
 use super::Test;
-use super::arena::{Arena, PLACES, Process, Running, WORD};
+use super::arena::{Arena, PLACES, Process, Running, STORED, WORD};
 use super::kills::{Victims, is_worker};
 
 pub const TESTS: &[Test] = &[
@@ -25,6 +25,10 @@ pub const TESTS: &[Test] = &[
     (
         "what_cannot_be_removed_is_named_with_exit_4",
         what_cannot_be_removed_is_named_with_exit_4,
+    ),
+    (
+        "what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4",
+        what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4,
     ),
     (
         "without_any_place_for_it_a_run_is_found_by_its_groups",
@@ -62,6 +66,9 @@ fn the_inventory_finds_one_of_each_kind() {
         found(&arena, "file", || fs::write(&file, "").unwrap());
         fs::remove_file(file).unwrap();
     }
+    let file = arena.storage().join("left");
+    found(&arena, STORED, || fs::write(&file, "").unwrap());
+    fs::remove_file(file).unwrap();
     assert_eq!(arena.left(), Vec::<String>::new());
 }
 
@@ -240,4 +247,36 @@ fn what_cannot_be_removed_is_named_with_exit_4() {
     let named = named.is_some_and(|line| line.contains(&outer) && line.contains("EBUSY"));
     assert!(code == Some(4) && named, "{code:?}: {said}");
     arena.start_next("a group that could not be removed");
+}
+
+/// Somebody has mounted a file system there while the experiment went on, and has not taken it away.
+fn what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4() {
+    let arena = Arena::new();
+    let said = arena.path("said");
+    let [option, storage] = arena.scratch();
+    let mut command = arena.command(&["run", "long", &option, &storage]);
+    let run = Running::start(command.stdout(fs::File::create(&said).unwrap()));
+    inner_group(&arena, &run);
+    let own = fs::read_dir(&storage).unwrap().next().unwrap().unwrap();
+    let mounted = own.path().join("long/mounted");
+    fs::create_dir(&mounted).unwrap();
+    let none = MsFlags::empty();
+    mount(Some("arena"), &mounted, Some("tmpfs"), none, None::<&str>).unwrap();
+    fs::write(mounted.join("precious"), "").unwrap();
+    run.signal(SIGINT);
+    assert_eq!(run.end(), Some(4));
+    let said = fs::read_to_string(said).unwrap();
+    let own = own.path().display().to_string();
+    for words in [
+        format!("directory {own}/long could not be removed"),
+        format!("directory {own} is still there"),
+    ] {
+        assert!(said.contains(&words), "{words}: {said}");
+    }
+    let next = arena.start(&["next"]);
+    assert_eq!(next.end(), Some(4), "as long as it is mounted");
+    assert!(mounted.join("precious").exists());
+    umount(&mounted).unwrap();
+    fs::remove_file(arena.path("said")).unwrap();
+    arena.start_next("a mount on the storage");
 }

@@ -78,6 +78,17 @@ pub struct Choice {
     pub whole: Duration,
 }
 
+impl Choice {
+    /// The words of a run of them: half of the runs perform them on a file system of the host.
+    pub fn words(&self, arena: &Arena, dice: &mut Dice) -> Vec<String> {
+        let scratch = match dice.below(2) {
+            0 => Vec::new(),
+            _ => arena.scratch().to_vec(),
+        };
+        [self.places.clone(), scratch].concat()
+    }
+}
+
 impl Experiments {
     /// Looks once in the life of this process.
     pub fn of(arena: &Arena) -> &'static Self {

@@ -18,6 +18,7 @@ use verify::outcome::Outcome;
 
 use super::breaks::Break;
 use super::decoy::{self, Supervisor};
+use super::layers::STORAGE;
 
 /// After how long a run is ended by SIGALRM: none may hang.
 const LIMIT_SECONDS: u32 = 60;
@@ -78,6 +79,12 @@ impl Binary {
     pub fn run_each(&self, broken: &Break, experiments: &[&str]) -> Report {
         let one = |name: &&str| report(&self.command(broken).arg(name).output().unwrap());
         experiments.iter().map(one).reduce(Report::and).unwrap()
+    }
+
+    /// The same in a directory that `broken` has made.
+    pub fn run_on_storage(&self, broken: &Break) -> Report {
+        let mut command = self.command(broken);
+        report(&command.args(["--scratch", STORAGE]).output().unwrap())
     }
 
     /// The same with limits and weights that have no effect.

@@ -1,7 +1,4 @@
-//! Where the layers of an overlay lie when it is not the tmpfs that verify makes for each experiment.
-//!
-//! That tmpfs keeps what the host stores containers on out of every experiment. So its mount is one that says that all
-//! went well and does nothing: the scratch directory then lies on what is mounted on /run, which is broken here.
+//! File systems that containers may be kept on: experiments are performed there with `--scratch`.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,54 +8,62 @@ use std::sync::Arc;
 
 use nix::mount::{MsFlags, mount};
 
-use super::breaks::{Break, all};
-use super::seccomp::refuse_argument;
+use super::breaks::{Break, all, bind};
 
-/// The directory that verify mounts its tmpfs on, where it is there.
-const PLACE: &str = "/run";
+/// The directory that is named, in the /run that each run of verify has for itself.
+pub const STORAGE: &str = "/run/storage";
 
-/// The scratch directory lies on what this mounts on /run. Only the first experiment of a process finds it empty.
-pub fn lie_on(mounted: Break) -> Break {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let flags = i32::try_from(flags.bits()).unwrap();
-    all([mounted, refuse_argument(libc::SYS_mount, 3, flags, 0)])
+fn storage(mounted: Break) -> Break {
+    let directory: Break = Arc::new(|| fs::create_dir(STORAGE));
+    all([directory, mounted])
+}
+
+/// A directory as this host has it.
+pub fn ordinary() -> Break {
+    storage(bind("/var/tmp", STORAGE))
 }
 
 /// An overlay, as the root of a container is one.
 pub fn overlay() -> Break {
-    Arc::new(|| {
-        let folders = ["lower", "upper", "work"].map(|name| Path::new(PLACE).join(name));
+    storage(Arc::new(|| {
+        let folders = ["lower", "upper", "work"].map(|name| Path::new("/run").join(name));
         folders.iter().try_for_each(fs::create_dir)?;
         let [lower, upper, work] = folders.map(|folder| folder.display().to_string());
         let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
-        mounted("overlay", Some(&options))
-    })
+        mounted("overlay", MsFlags::empty(), Some(&options))
+    }))
 }
 
 /// A file system without extended attributes.
 pub fn ramfs() -> Break {
-    Arc::new(|| mounted("ramfs", None))
+    storage(Arc::new(|| mounted("ramfs", MsFlags::empty(), None)))
 }
 
-fn mounted(kind: &str, options: Option<&str>) -> io::Result<()> {
-    let none = MsFlags::empty();
-    Ok(mount(Some("sabotage"), PLACE, Some(kind), none, options)?)
+/// A file system of which no program is executed.
+pub fn noexec() -> Break {
+    storage(Arc::new(|| mounted("tmpfs", MsFlags::MS_NOEXEC, None)))
+}
+
+fn mounted(kind: &str, flags: MsFlags, options: Option<&str>) -> io::Result<()> {
+    Ok(mount(
+        Some("sabotage"),
+        STORAGE,
+        Some(kind),
+        flags,
+        options,
+    )?)
 }
 
 /// A file system whose directories do not say what kind of file an entry is: `d_type` in readdir(3).
 pub fn ext4_without_d_type() -> Break {
-    Arc::new(|| {
-        let disk = Path::new(PLACE).join("disk");
-        File::create(&disk)?.set_len(4 << 20)?;
+    storage(Arc::new(|| {
+        let disk = Path::new("/run").join("disk");
+        File::create(&disk)?.set_len(64 << 20)?;
         let features = ["-q", "-O", "^filetype,^has_journal"];
         done(Command::new("mkfs.ext4").args(features).arg(&disk))?;
-        done(
-            Command::new("mount")
-                .args(["-o", "loop"])
-                .arg(&disk)
-                .arg(PLACE),
-        )
-    })
+        let mut command = Command::new("mount");
+        done(command.args(["-o", "loop"]).arg(&disk).arg(STORAGE))
+    }))
 }
 
 fn done(command: &mut Command) -> io::Result<()> {

@@ -72,6 +72,7 @@ fn run(row: &Row) -> Report {
     let mut binary = BINARY.lock().unwrap_or_else(PoisonError::into_inner);
     let binary = binary.get_or_insert_with(Binary::new);
     let report = match &row.how {
+        How::Broken(broken) if row.on_storage => binary.run_on_storage(broken),
         How::Broken(broken) if row.only.is_empty() => binary.run(broken),
         How::Broken(broken) => binary.run_each(broken, row.only),
         How::Decoys => binary.run_with_decoys(),

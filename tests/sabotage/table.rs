@@ -16,7 +16,7 @@ use super::breaks::{
     ordinary_user, process_limit, read_only, realtime, unified, unmount, user_namespace,
     user_sysctl,
 };
-use super::layers::{ext4_without_d_type, lacks_ext4, lie_on, overlay, ramfs};
+use super::layers::{ext4_without_d_type, lacks_ext4, noexec, ordinary, overlay, ramfs};
 use super::seccomp::{refuse, refuse_argument, refuse_namespaces};
 
 /// What is to be compared with.
@@ -41,6 +41,8 @@ pub struct Row {
     pub caller: Caller,
     /// The experiments that it is about, each in a run of its own; all of them in one when there are none.
     pub only: &'static [&'static str],
+    /// Whether experiments are performed in [`STORAGE`](super::layers::STORAGE).
+    pub on_storage: bool,
     /// What this host lacks for it.
     pub lacks: Option<&'static str>,
     pub expected: Vec<Expected>,
@@ -70,6 +72,7 @@ fn row(broken: &'static str, how: Break) -> Row {
         how: How::Broken(how),
         caller: Caller::Root,
         only: &[],
+        on_storage: false,
         lacks: None,
         expected: Vec::new(),
     }
@@ -215,13 +218,6 @@ fn harmless() -> Vec<Row> {
             "no room and no inode in /run, /tmp and /dev/shm",
             all([full("/run"), full("/tmp"), full("/dev/shm")]),
         ),
-        // For each experiment verify makes a tmpfs of its own, so what the host has there does not matter.
-        row("/run is an overlay, as in a container", overlay()),
-        row("/run has no extended attributes", ramfs()),
-        Row {
-            lacks: lacks_ext4(),
-            ..row("/run has no d_type", ext4_without_d_type())
-        },
         row("/proc with hidepid=2", hidepid()),
         row("/proc with hidepid=2, an ordinary user", hidepid()).for_user(),
         row(
@@ -545,28 +541,28 @@ fn mounts() -> Vec<Row> {
     ]
 }
 
-/// What the upper layer of an overlay lies on. See "Upper and lower" and "whiteouts and opaque directories" in overlayfs.rst.
+/// What experiments are performed on. See "Upper and lower" and "whiteouts and opaque directories" in overlayfs.rst.
 fn layers() -> Vec<Row> {
     let on = |broken, mounted| Row {
-        only: &["overlayfs-removal", "overlayfs-shared-layers"],
-        ..row(broken, lie_on(mounted))
+        on_storage: true,
+        ..row(broken, mounted)
     };
     vec![
-        on("the layers lie on tmpfs, as ever", nothing()),
-        on("the layers lie on an overlay", overlay()).fail("overlayfs*", "upperdir"),
-        on("the layers lie on ramfs, which has no attributes", ramfs()).skip(
+        on("--scratch /var/tmp", ordinary()),
+        on("--scratch /var/tmp, an ordinary user", ordinary()).for_user(),
+        on("--scratch on an overlay, as in a container", overlay())
+            .fail("overlayfs*", "takes no overlay on overlay"),
+        on("--scratch on ramfs, which has no attributes", ramfs()).skip(
             "overlayfs-removal",
             "xattr",
-            "EOPNOTSUPP",
+            "keeps no extended attributes",
         ),
         Row {
             lacks: lacks_ext4(),
-            ..on(
-                "the layers lie on ext4 without d_type",
-                ext4_without_d_type(),
-            )
+            ..on("--scratch on ext4 without d_type", ext4_without_d_type())
         }
         .fail("overlayfs-removal", "do not say what kind"),
+        on("--scratch where no program may be executed", noexec()).fail("chroot", "EACCES"),
     ]
 }
 

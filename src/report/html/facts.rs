@@ -15,6 +15,7 @@ pub fn section(results: &Results) -> Markup {
                 dt { "Kernel" } dd { "Linux " (one_line(&host.kernel)) " " (one_line(&host.machine)) }
                 dt { "Privilege" } dd { (one_line(&host.privilege.to_string())) }
                 dt { "CPUs" } dd { (host.cpus) }
+                @if let Some(place) = &host.scratch { dt { "Performed on" } dd { (one_line(&place.to_string())) } }
                 dt { "Cgroups" } dd { (host.cgroups.layout()) }
                 @for (controller, group) in &host.cgroups.v1 {
                     dt class="sub" { "v1 " (one_line(controller)) }

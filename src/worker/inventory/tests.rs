@@ -55,9 +55,11 @@ fn what_could_not_be_seen_is_not_taken_for_gone() {
 fn what_carries_the_name_of_the_run_is_named() {
     let group = format!("/sys/fs/cgroup/cpu/verify-{RUN}-shares");
     let run = format!("/run/verify/{RUN}");
+    let scratch = format!("/var/lib/containers/verify-{RUN}");
     let left = left(&[], |now| {
         now.groups = BTreeSet::from([group.clone().into()]);
         now.runs = BTreeSet::from([run.clone().into()]);
+        now.scratch = BTreeSet::from([scratch.clone().into()]);
         now.children = BTreeSet::from([(71, "a.out".to_owned())]);
     });
     assert_eq!(
@@ -65,6 +67,7 @@ fn what_carries_the_name_of_the_run_is_named() {
         [
             format!("cgroup {group} is still there"),
             format!("directory {run} is still there"),
+            format!("directory {scratch} is still there"),
             "process 71 (a.out) still runs".to_owned(),
         ]
     );
@@ -77,6 +80,7 @@ fn another_run_that_goes_on_is_not_this_ones() {
         let group = format!("/sys/fs/cgroup/cpu/verify-{other}-shares");
         now.groups = BTreeSet::from([group.into()]);
         now.runs = BTreeSet::from([format!("/run/verify/{other}").into()]);
+        now.scratch = BTreeSet::from([format!("/var/lib/containers/verify-{other}").into()]);
     });
     assert_eq!(left, Vec::<String>::new());
 }
@@ -174,11 +178,11 @@ fn names_and_hierarchies_are_known_by_the_steps_words() {
 #[test]
 fn this_host_does_not_change_by_being_looked_at() {
     let cgroups = crate::host::Host::look().cgroups;
-    let before = Inventory::take(&cgroups);
+    let before = Inventory::take(&cgroups, None);
     assert!(before.links.iter().any(|link| link.name == "lo"));
     assert!(!before.mounts.is_empty() && !before.hostname.is_empty());
     assert_eq!(
-        Inventory::take(&cgroups).left(&before, &mine(&[])),
+        Inventory::take(&cgroups, None).left(&before, &mine(&[])),
         Vec::<String>::new()
     );
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
+use tempfile::TempDir;
 use verify::host::Host;
 use verify::sys::cgroupfs;
 
@@ -30,11 +31,16 @@ const BINARY: &str = "/run/arena/verify";
 /// A name that steps of the arena's own specs mention.
 pub const WORD: &str = "left0";
 
+/// What [`Arena::left`] calls something in the directory for `--scratch`.
+pub const STORED: &str = "stored";
+
 /// The place, until it is dropped.
 pub struct Arena {
     /// A group in each hierarchy, in which every run is.
     groups: Vec<PathBuf>,
     before: Seen,
+    /// A directory of the host for `--scratch`: a file system that is slower than memory.
+    storage: TempDir,
     outside: [fs::File; 3],
 }
 
@@ -63,6 +69,7 @@ impl Arena {
         let mut arena = Self {
             groups: make_groups(),
             before: Seen::new(),
+            storage: tempfile::tempdir_in("/var/tmp").unwrap(),
             outside,
         };
         arena.accept();
@@ -148,6 +155,16 @@ impl Arena {
         Path::new(FOLDER).join(name)
     }
 
+    /// What makes a run perform its experiments in a directory of which everything that is left is found.
+    pub fn scratch(&self) -> [String; 2] {
+        ["--scratch".to_owned(), self.storage().display().to_string()]
+    }
+
+    /// That directory.
+    pub fn storage(&self) -> &Path {
+        self.storage.path()
+    }
+
     /// Its group in each hierarchy.
     pub fn groups(&self) -> &[PathBuf] {
         &self.groups
@@ -228,10 +245,12 @@ impl Arena {
         let processes = self.processes(|_| true).into_iter();
         let processes =
             processes.map(|process| format!("process {} {}", process.pid(), process.command()));
+        let stored = seen::files(self.storage()).into_iter();
         let passing_on = self.groups.iter().filter_map(|group| passing_on(group));
         groups
             .chain(processes)
             .chain(passing_on)
+            .chain(stored.map(|path| format!("{STORED} {path}")))
             .chain(seen::differences(&self.before, &seen::look()))
             .collect()
     }

@@ -29,7 +29,10 @@ pub fn look() -> Seen {
     add("sysctl", sysctls());
     add(
         "file",
-        PLACES.iter().flat_map(|place| files(place)).collect(),
+        PLACES
+            .iter()
+            .flat_map(|place| files(Path::new(place)))
+            .collect(),
     );
     seen
 }
@@ -80,7 +83,8 @@ fn is_writable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o222 != 0)
 }
 
-fn files(folder: &str) -> Vec<String> {
+/// Everything below a folder.
+pub fn files(folder: &Path) -> Vec<String> {
     let files = walkdir::WalkDir::new(folder).min_depth(1);
     let paths = files.into_iter().flatten();
     paths

@@ -1,0 +1,417 @@
+//! The directory of a run on a file system of the host, and in it one for each experiment.
+//!
+//! ```text
+//! /var/lib/containers                    what the caller names
+//! └── verify-187a5e9d2c3f1b04-1f3a       the run's, which nobody else can enter
+//!     └── overlayfs                      what the experiment knows as its scratch directory
+//! ```
+//!
+//! Two symbolic links in the run's state directory are its record: `scratch` says where it is, before it is made, and
+//! `scratch.made` which one it is, before anything is in it. What is not that very directory is not emptied: others may
+//! be able to rename in the directory that the caller names.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, fchdir, geteuid, unlinkat};
+use serde::{Deserialize, Serialize};
+
+use super::emptier;
+use super::state::{self, RunName};
+use crate::recording::Failure;
+use crate::sys::beneath::{self, errno_of};
+
+const PREFIX: &str = "verify-";
+
+/// The record of where the directory is: a symbolic link to it.
+const RECORD: &str = "scratch";
+/// The record of which one it is: a symbolic link that says so as JSON.
+const MADE: &str = "scratch.made";
+
+/// What tells a directory from another one that is there in its stead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(directory: &File) -> io::Result<Self> {
+        let metadata = directory.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+/// A run's directory.
+pub struct Scratch {
+    path: PathBuf,
+    own: File,
+}
+
+impl Scratch {
+    /// Makes it below `place`. `records` is the run's state directory; what is there after a failure is for [`remove`].
+    ///
+    /// # Errors
+    /// Those of symlink(2), mkdir(2) and open(2).
+    pub fn make(place: &Path, run: &RunName, records: &Path) -> Result<Self, Failure> {
+        let name = name_of(run);
+        let path = place.join(&name);
+        let below =
+            File::open(place).map_err(|error| Failure::io("open", place.display(), &error))?;
+        record(records, RECORD, &path)?;
+        let own = make_at(&below, name.as_ref(), &path)?;
+        let identity =
+            Identity::of(&own).map_err(|error| Failure::io("stat", path.display(), &error))?;
+        let text = serde_json::to_string(&identity)
+            .map_err(|error| Failure::unexpected("record", path.display(), error.to_string()))?;
+        record(records, MADE, Path::new(&text))?;
+        Ok(Self { path, own })
+    }
+
+    /// Makes the directory of an experiment.
+    ///
+    /// # Errors
+    /// Those of mkdir(2), open(2) and fchmod(2).
+    pub fn make_for(&self, experiment: &str) -> Result<Room, Failure> {
+        let path = self.path.join(experiment);
+        let fail = |call| {
+            let path = path.display();
+            move |error: io::Error| Failure::io(call, path, &error)
+        };
+        let directory = make_at(&self.own, experiment.as_ref(), &path)?;
+        // Processes of other users are in it as well, whatever the caller's umask.
+        let everybody = Permissions::from_mode(0o755);
+        directory
+            .set_permissions(everybody)
+            .map_err(fail("chmod"))?;
+        let identity = Identity::of(&directory).map_err(fail("stat"))?;
+        let parent = self.own.try_clone().map_err(fail("dup"))?;
+        let named = Named { path, identity };
+        Ok(Room { parent, named })
+    }
+}
+
+/// An experiment's directory. It is removed at the latest when this is dropped.
+pub struct Room {
+    parent: File,
+    named: Named,
+}
+
+impl Room {
+    /// How its worker finds it.
+    #[must_use]
+    pub fn named(&self) -> &Named {
+        &self.named
+    }
+
+    /// Removes it when its worker is dead; gives a sentence when that could not be done.
+    pub fn remove(&self) -> Option<String> {
+        let Named { path, identity } = &self.named;
+        let name = path.file_name().unwrap_or_default();
+        let removed = remove_at(&self.parent, name, Some(*identity));
+        removed.err().map(|failure| still_there(path, &failure))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// A directory by its path, and which one that is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Named {
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl Named {
+    /// Makes it the current directory.
+    ///
+    /// # Errors
+    /// Those of open(2); another directory is there by now.
+    pub fn enter(&self) -> Result<(), Failure> {
+        let fail = |error| Failure::io("open", self.path.display(), &error);
+        let directory = state::open(&self.path).map_err(fail)?;
+        match Identity::of(&directory).map_err(fail)? == self.identity {
+            true => fchdir(&directory)
+                .map_err(|errno| Failure::errno("chdir", self.path.display(), errno)),
+            false => Err(another(self.path.display())),
+        }
+    }
+}
+
+/// The directories of runs below `place`.
+pub fn runs_below(place: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| run_of(path).is_some())
+}
+
+/// The run that a directory belongs to, by its name.
+pub fn run_of(path: &Path) -> Option<RunName> {
+    let rest = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let (run, rest) = RunName::split(rest)?;
+    rest.is_empty().then_some(run)
+}
+
+/// Removes the directory that a run has on record in its state directory, and the record. All its processes must be
+/// dead. Gives a sentence when that could not be done; the record stays then.
+pub fn remove(run: &Path) -> Option<String> {
+    let path = fs::read_link(run.join(RECORD)).ok()?;
+    if run_of(&path) != RunName::of_directory(run) {
+        return None;
+    }
+    if let Err(failure) = remove_recorded(&path, made(run)) {
+        return Some(still_there(&path, &failure));
+    }
+    for record in [RECORD, MADE] {
+        let _ = fs::remove_file(run.join(record));
+    }
+    None
+}
+
+fn made(run: &Path) -> Option<Identity> {
+    let text = fs::read_link(run.join(MADE)).ok()?;
+    serde_json::from_str(text.to_str()?).ok()
+}
+
+fn remove_recorded(path: &Path, made: Option<Identity>) -> Result<(), Failure> {
+    let (Some(place), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    match File::open(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::io("open", place.display(), &error)),
+        Ok(place) => remove_at(&place, name, made),
+    }
+}
+
+/// Removes a directory. One that is not known is not emptied: it must be empty.
+fn remove_at(parent: &File, name: &OsStr, made: Option<Identity>) -> Result<(), Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory = match openat(parent, name, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        opened => File::from(opened.map_err(|errno| Failure::errno("open", "", errno))?),
+    };
+    if let Some(made) = made {
+        let there = Identity::of(&directory).map_err(|error| Failure::io("stat", "", &error))?;
+        if there != made {
+            return Err(another(""));
+        }
+        emptier::empty(directory.as_fd())?;
+    }
+    unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+        .map_err(|errno| Failure::errno("rmdir", "", errno))
+}
+
+fn name_of(run: &RunName) -> String {
+    format!("{PREFIX}{}", run.as_str())
+}
+
+fn record(records: &Path, name: &str, what: &Path) -> Result<(), Failure> {
+    let record = records.join(name);
+    symlink(what, &record).map_err(|error| Failure::io("symlink", record.display(), &error))
+}
+
+/// Makes a directory that only its owner can enter. Who may rename in `parent` could put another one there before it is
+/// opened: it must be the caller's own, and empty.
+fn make_at(parent: &File, name: &OsStr, path: &Path) -> Result<File, Failure> {
+    let fail = |call| move |errno| Failure::errno(call, path.display(), errno);
+    mkdirat(parent, name, Mode::S_IRWXU).map_err(fail("mkdir"))?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let opened = openat(parent, name, flags, Mode::empty()).map_err(fail("open"))?;
+    let directory = File::from(opened);
+    let metadata = directory
+        .metadata()
+        .map_err(|error| fail("stat")(errno_of(&error)))?;
+    let names = beneath::list(directory.as_fd(), Path::new(""));
+    let is_empty = names.map_err(fail("getdents"))?.is_empty();
+    match metadata.uid() == geteuid().as_raw() && is_empty {
+        true => Ok(directory),
+        false => Err(another(path.display())),
+    }
+}
+
+fn another(path: impl std::fmt::Display) -> Failure {
+    Failure::unexpected(
+        "open",
+        path,
+        "it is not the directory that verify has made there",
+    )
+}
+
+fn still_there(path: &Path, failure: &Failure) -> String {
+    format!(
+        "directory {} could not be removed ({failure})",
+        path.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with a place to lie in, a run's state directory, and the run's directory with one of an experiment in it.
+    struct Trial {
+        keep: tempfile::TempDir,
+        run: PathBuf,
+        scratch: Scratch,
+    }
+
+    impl Trial {
+        fn new() -> Self {
+            let keep = tempfile::tempdir().unwrap();
+            let name = RunName::new();
+            let (place, run) = (keep.path().join("place"), keep.path().join(name.as_str()));
+            fs::create_dir(&place).unwrap();
+            fs::create_dir(&run).unwrap();
+            let scratch = Scratch::make(&place, &name, &run).unwrap();
+            let inner = scratch.path.join("experiment/container");
+            fs::create_dir_all(&inner).unwrap();
+            fs::write(inner.join("file"), "").unwrap();
+            Self { keep, run, scratch }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.keep.path().join(name)
+        }
+
+        /// Removes by record what must not be removed. Gives the sentence.
+        fn refused(&self, why: &str) {
+            let sentence = remove(&self.run).unwrap();
+            let path = self.scratch.path.display().to_string();
+            assert!(
+                sentence.contains(&path) && sentence.contains(why),
+                "{sentence}"
+            );
+            assert_eq!(records(&self.run), [RECORD, MADE], "for the next start");
+        }
+    }
+
+    fn records(run: &Path) -> Vec<String> {
+        let entries = fs::read_dir(run).unwrap().flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_the_callers_alone_and_goes_with_all_that_is_in_it() {
+        let trial = Trial::new();
+        assert_eq!(trial.scratch.own.metadata().unwrap().mode() & 0o777, 0o700);
+        let runs: Vec<_> = runs_below(&trial.path("place")).collect();
+        assert_eq!(runs, std::slice::from_ref(&trial.scratch.path));
+        assert_eq!(remove(&trial.run), None);
+        assert_eq!(fs::read_dir(trial.path("place")).unwrap().count(), 0);
+        assert_eq!(records(&trial.run), [""; 0]);
+    }
+
+    #[test]
+    fn it_is_on_record_before_it_is_made() {
+        let keep = tempfile::tempdir().unwrap();
+        let name = RunName::new();
+        let place = keep.path().join("place");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join(name_of(&name)), "").unwrap();
+        let run = keep.path().join(name.as_str());
+        fs::create_dir(&run).unwrap();
+        let failure = Scratch::make(&place, &name, &run).map(drop).unwrap_err();
+        assert_eq!(
+            (failure.call.as_str(), records(&run)),
+            ("mkdir", vec![RECORD.to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_is_there_before_anything_was_made_in_it_must_be_empty() {
+        let trial = Trial::new();
+        fs::remove_file(trial.run.join(MADE)).unwrap();
+        let sentence = remove(&trial.run).unwrap();
+        assert!(sentence.contains("ENOTEMPTY"), "{sentence}");
+        fs::remove_dir_all(trial.scratch.path.join("experiment")).unwrap();
+        assert_eq!(remove(&trial.run), None);
+        assert!(!trial.scratch.path.exists());
+    }
+
+    #[test]
+    fn a_link_in_its_stead_is_not_followed() {
+        let trial = Trial::new();
+        let elsewhere = trial.path("elsewhere");
+        fs::rename(&trial.scratch.path, &elsewhere).unwrap();
+        symlink(&elsewhere, &trial.scratch.path).unwrap();
+        trial.refused("ENOTDIR");
+        assert!(elsewhere.join("experiment/container/file").exists());
+    }
+
+    #[test]
+    fn another_directory_in_its_stead_is_left_alone() {
+        let trial = Trial::new();
+        fs::rename(&trial.scratch.path, trial.path("elsewhere")).unwrap();
+        fs::create_dir(&trial.scratch.path).unwrap();
+        fs::write(trial.scratch.path.join("precious"), "").unwrap();
+        trial.refused("it is not the directory that verify has made");
+        assert!(trial.scratch.path.join("precious").exists());
+    }
+
+    #[test]
+    fn a_record_of_another_name_is_not_followed() {
+        let trial = Trial::new();
+        let precious = trial.path("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::remove_file(trial.run.join(RECORD)).unwrap();
+        symlink(&precious, trial.run.join(RECORD)).unwrap();
+        assert_eq!(remove(&trial.run), None);
+        assert!(precious.exists());
+        fs::rename(&precious, trial.path(&name_of(&RunName::new()))).unwrap();
+        assert_eq!(remove(&trial.run), None, "of another run");
+    }
+
+    #[test]
+    fn a_place_that_is_gone_needs_nothing_removed() {
+        let trial = Trial::new();
+        fs::rename(trial.path("place"), trial.path("unmounted")).unwrap();
+        assert_eq!(remove(&trial.run), None);
+    }
+
+    #[test]
+    fn an_experiments_directory_is_open_to_other_users_and_goes_with_it() {
+        let trial = Trial::new();
+        let room = trial.scratch.make_for("overlayfs").unwrap();
+        let path = trial.scratch.path.join("overlayfs");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+        fs::create_dir_all(path.join("work/work")).unwrap();
+        drop(room);
+        assert!(!path.exists());
+        assert!(
+            trial.scratch.make_for("experiment").is_err(),
+            "it is there already"
+        );
+    }
+
+    #[test]
+    fn a_worker_enters_the_very_directory_that_was_made_for_it() {
+        let trial = Trial::new();
+        let room = trial.scratch.make_for("overlayfs").unwrap();
+        let path = trial.scratch.path.join("overlayfs");
+        fs::rename(&path, trial.path("elsewhere")).unwrap();
+        fs::create_dir(&path).unwrap();
+        let failure = room.named().enter().unwrap_err();
+        assert!(failure.message.contains("not the directory"), "{failure}");
+        let sentence = room.remove().unwrap();
+        assert!(sentence.contains("not the directory"), "{sentence}");
+    }
+}
