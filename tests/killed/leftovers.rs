@@ -1,6 +1,7 @@
 //! What cannot be cleaned up, what nobody may clean up, and that each kind of it is found.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,10 +11,14 @@ use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use verify::sys::netlink::Netlink;
 
 use super::Test;
-use super::arena::{Arena, PLACES, Process, Running, STORED, WORD};
+use super::arena::{Arena, PLACES, Process, Running, STORED, WORD, sweep};
 use super::kills::{Victims, is_worker};
 
 pub const TESTS: &[Test] = &[
+    (
+        "what_a_killed_test_has_left_goes_at_the_next_start",
+        what_a_killed_test_has_left_goes_at_the_next_start,
+    ),
     (
         "the_inventory_finds_one_of_each_kind",
         the_inventory_finds_one_of_each_kind,
@@ -39,6 +44,26 @@ pub const TESTS: &[Test] = &[
         the_janitor_holds_nothing_of_the_terminal,
     ),
 ];
+
+fn what_a_killed_test_has_left_goes_at_the_next_start() {
+    let arena = Arena::new();
+    let mut name = arena.groups()[0].file_name().unwrap().to_owned();
+    name.push("-dead");
+    let dead = arena.groups()[0].with_file_name(name);
+    fs::create_dir(&dead).unwrap();
+    let lock = fs::File::open(&dead).unwrap();
+    lock.lock().unwrap();
+    let mut process = Command::new("sleep").arg("600").spawn().unwrap();
+    enter(&dead, process.id());
+    sweep();
+    assert!(dead.exists());
+    // What SIGKILL does.
+    lock.unlock().unwrap();
+    sweep();
+    assert!(!dead.exists());
+    assert_eq!(process.wait().unwrap().signal(), Some(SIGKILL as i32));
+    assert!(arena.groups().iter().all(|group| group.is_dir()));
+}
 
 /// Each is left on purpose, found, and taken away again.
 fn the_inventory_finds_one_of_each_kind() {

@@ -1,13 +1,12 @@
 //! A part of the host of a test's own, in which nobody else changes anything.
 
+mod groups;
 mod process;
 mod seen;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -15,6 +14,8 @@ use tempfile::TempDir;
 use verify::host::Host;
 use verify::sys::cgroupfs;
 
+pub use groups::sweep;
+use groups::{PREFIX, make_groups, own_groups};
 pub use process::{Process, Running};
 pub use seen::PLACES;
 use seen::Seen;
@@ -38,6 +39,8 @@ pub const STORED: &str = "stored";
 pub struct Arena {
     /// A group in each hierarchy, in which every run is.
     groups: Vec<PathBuf>,
+    /// Theirs, free when this process is dead.
+    _locks: Vec<fs::File>,
     before: Seen,
     /// A directory of the host for `--scratch`: a file system that is slower than memory.
     storage: TempDir,
@@ -53,7 +56,7 @@ impl Arena {
         if need().is_none() {
             return Some("there is no cgroup controller here".to_owned());
         }
-        let name = format!("verify-arena-{}", std::process::id());
+        let name = format!("{PREFIX}{}", std::process::id());
         let group = own_groups().swap_remove(0).join(name);
         let made = fs::create_dir(&group).and_then(|()| fs::remove_dir(&group));
         made.err()
@@ -66,8 +69,10 @@ impl Arena {
         let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS;
         unshare(flags).unwrap();
         make_places();
+        let (groups, _locks) = make_groups().into_iter().unzip();
         let mut arena = Self {
-            groups: make_groups(),
+            groups,
+            _locks,
             before: Seen::new(),
             storage: tempfile::tempdir_in("/var/tmp").unwrap(),
             outside,
@@ -260,7 +265,7 @@ impl Drop for Arena {
     fn drop(&mut self) {
         self.processes(|_| true).iter().for_each(Process::kill);
         for group in &self.groups {
-            let _ = cgroupfs::remove(group, Instant::now() + Duration::from_secs(2));
+            groups::remove(group);
         }
         // The thread is a test runner's, which goes on with another test. The mounts end with their namespace.
         for namespace in &self.outside {
@@ -334,33 +339,4 @@ fn need() -> Option<(String, String)> {
         )),
         None => v2().filter(|_| cgroups.v2.is_some()),
     }
-}
-
-/// The own group of each hierarchy.
-fn own_groups() -> Vec<PathBuf> {
-    let cgroups = Host::look().cgroups;
-    let unified = cgroups.v2.into_iter().map(|v2| v2.lineage[0].path.clone());
-    let mut groups: Vec<_> = cgroups.v1.into_values().chain(unified).collect();
-    groups.sort();
-    // Controllers that share a hierarchy share the group.
-    groups.dedup();
-    groups
-}
-
-fn make_groups() -> Vec<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("verify-arena-{}-{count}", std::process::id());
-    let make = |parent: PathBuf| {
-        let group = parent.join(&name);
-        fs::create_dir(&group).unwrap();
-        // Of cgroup v1: no process may be in a group that has no CPU.
-        for file in ["cpuset.cpus", "cpuset.mems"] {
-            if let Ok(text) = fs::read(parent.join(file)) {
-                let _ = fs::write(group.join(file), text);
-            }
-        }
-        group
-    };
-    own_groups().into_iter().map(make).collect()
 }
