@@ -1,8 +1,9 @@
-//! File systems that fill up: the scratch file system, that of the run's directory, that of a report.
+//! File systems that fill up: the scratch file system, that of the run's directory, that of a report, that of snapshots.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use nix::mount::{MsFlags, mount, umount};
 
@@ -23,6 +24,10 @@ pub const TESTS: &[Test] = &[
     (
         "a_report_is_written_whole_or_not_at_all",
         a_report_is_written_whole_or_not_at_all,
+    ),
+    (
+        "a_snapshot_is_written_whole_or_not_at_all",
+        a_snapshot_is_written_whole_or_not_at_all,
     ),
 ];
 
@@ -126,4 +131,119 @@ pub fn written(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// How many lines a session has: some pages.
+const LINES: usize = 200;
+
+/// What stands in its file; `None` where there is no such file.
+fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// A file system of snapshots with a reviewed session that differs, and an older one that waits for a review.
+struct Snapshots {
+    folder: PathBuf,
+    reviewed: PathBuf,
+    pending: PathBuf,
+}
+
+impl Snapshots {
+    const OLD: &str = "---\nsource: wide/wide.yaml\ndescription: t\n---\n# echo old > a\n";
+
+    /// Writes the spec, too.
+    fn of(arena: &Arena) -> Self {
+        let lines =
+            (0..LINES).map(|number| format!("  - echo: {} > a\n", number.to_string().repeat(20)));
+        let spec = format!(
+            "experiment: wide\ntitle: t\nsteps:\n{}  - cat: a\n",
+            lines.collect::<String>()
+        );
+        let folder = arena.path("wide/snapshots");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(arena.path("wide/wide.yaml"), spec).unwrap();
+        Self {
+            reviewed: folder.join("wide.snap"),
+            pending: folder.join("wide.snap.new"),
+            folder,
+        }
+    }
+
+    fn mount(&self, options: &str) {
+        let (none, kind) = (MsFlags::empty(), Some("tmpfs"));
+        mount(Some("snapshots"), &self.folder, kind, none, Some(options)).unwrap();
+        fs::write(&self.reviewed, Self::OLD).unwrap();
+        fs::write(&self.pending, Self::OLD).unwrap();
+    }
+
+    /// The session that waits when there is room. A file beside these two would be a part of one.
+    fn waiting(&self) -> String {
+        assert_eq!(fs::read_dir(&self.folder).unwrap().count(), 2);
+        text(&self.pending).unwrap()
+    }
+}
+
+/// What a run, or another command about the snapshots, says, and its exit code.
+fn said(arena: &Arena, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = arena.command(words);
+    let output = command
+        .env_remove("CI")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output();
+    let output = output.unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code(), text.concat())
+}
+
+/// With each size of their file system, until there is room; then once more when the reviewed one is to be replaced.
+fn a_snapshot_is_written_whole_or_not_at_all() {
+    let mut arena = Arena::new();
+    let snapshots = Snapshots::of(&arena);
+    arena.look_again();
+    let sizes = (3..).map(|pages| format!("size={}k", 4 * pages));
+    let all = ["nr_inodes=3".to_owned()].into_iter().chain(sizes);
+    for (short, options) in all.enumerate() {
+        snapshots.mount(&options);
+        let (code, said) = said(&arena, &["run", "wide"]);
+        let waiting = snapshots.waiting();
+        assert_eq!(code, Some(1), "{options}: {said}");
+        assert_eq!(
+            text(&snapshots.reviewed).as_deref(),
+            Some(Snapshots::OLD),
+            "{options}"
+        );
+        let is_told =
+            said.contains("wide.snap.new: cannot write this snapshot: No space left on device");
+        assert_eq!(is_told, waiting == Snapshots::OLD, "{options}: {said}");
+        if waiting != Snapshots::OLD {
+            assert!(
+                short > 1 && waiting.lines().count() == 4 + LINES + 2,
+                "{options}: {waiting}"
+            );
+            break;
+        }
+        umount(&snapshots.folder).unwrap();
+    }
+    accepts_whole_or_not_at_all(&arena, &snapshots);
+    umount(&snapshots.folder).unwrap();
+    assert_eq!(arena.left(), Vec::<String>::new());
+}
+
+/// As long as there is no room for another copy, the reviewed session stays, and the other one waits.
+fn accepts_whole_or_not_at_all(arena: &Arena, snapshots: &Snapshots) {
+    let (waiting, full) = (snapshots.waiting(), snapshots.folder.join("full"));
+    let mut file = File::create(&full).unwrap();
+    while file.write_all(&[0]).is_ok() {}
+    let (code, text) = said(arena, &["accept", "wide"]);
+    assert!(
+        code == Some(2) && text.contains("No space left on device"),
+        "{code:?}: {text}"
+    );
+    fs::remove_file(full).unwrap();
+    assert_eq!(snapshots.waiting(), waiting);
+    assert_eq!(
+        fs::read_to_string(&snapshots.reviewed).unwrap(),
+        Snapshots::OLD
+    );
 }
