@@ -103,21 +103,21 @@ impl Estimator {
         let by_blocks = BLOCK_ERRORS * self.blocks.standard_error(share)?;
         Some(Estimate {
             share,
-            half_width: by_blocks.max(self.by_slope(total.pair_ns() as f64)),
+            half_width: by_blocks.max(self.by_slope(total.pair_ns() as f64)?),
             cpu: Duration::from_nanos(total.pair_ns()),
             alternations: self.runs.alternations(),
         })
     }
 
     /// Half-width if neither ever is further ahead of its share than a turn or so.
-    fn by_slope(&self, cpu_ns: f64) -> f64 {
+    fn by_slope(&self, cpu_ns: f64) -> Option<f64> {
         let turns = f64::from(self.runs.alternations());
         let independent = turns
             .min(cpu_ns / self.rule.independent.as_nanos() as f64)
             .max(1.0);
-        let error = self.fit.residual() * (12.0 / independent).sqrt();
+        let error = self.fit.residual()? * (12.0 / independent).sqrt();
         let cut = self.runs.mean_of_lighter_ns().max(SHORTEST_TURN_NS);
-        (SLOPE_ERRORS * error + CUT_TURN * cut) / cpu_ns
+        Some((SLOPE_ERRORS * error + CUT_TURN * cut) / cpu_ns)
     }
 
     /// Two that should share take turns. Where one should get nothing the other runs on, and each look at it shows
@@ -222,6 +222,23 @@ mod tests {
         let (verdict, estimator) = judge(&band("1:2 ±3%"), &turns("ab", 4000, 250_000));
         assert_eq!(verdict, Verdict::Outside);
         assert!(estimator.estimate().unwrap().cpu >= Duration::from_millis(80));
+    }
+
+    /// Turns of 1 ms, two for each independent deviation; the first one is 125, 250, 125, 0, -125, -250, -125 and 0 µs
+    /// ahead of its half in turn.
+    #[test]
+    fn the_interval_is_four_errors_of_the_slope_and_a_quarter_of_a_turn() {
+        let mut estimator = Estimator::new(band("1:1 ±1%"), Rule::REALTIME);
+        for sample in turns("aaaabbbb", 41 + 320, 250_000) {
+            estimator.push(sample);
+        }
+        let estimate = estimator.estimate().unwrap();
+        assert_eq!(estimate.cpu, Duration::from_millis(80));
+        let deviation_us = (125_f64.powi(2) / 2.0 + 250_f64.powi(2) / 4.0).sqrt();
+        let error_us = deviation_us * (12.0_f64 / 40.0).sqrt();
+        let expected = (4.0 * error_us + 0.25 * 1_000.0) / 80_000.0;
+        let apart = (estimate.half_width / expected - 1.0).abs();
+        assert!(apart < 0.005, "{estimate:?} {expected}");
     }
 
     #[test]

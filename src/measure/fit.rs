@@ -35,14 +35,10 @@ impl Fit {
         (self.xx > 0.0).then(|| self.xy / self.xx)
     }
 
-    /// Standard deviation of the points from the line, in the unit of `y`.
-    pub fn residual(&self) -> f64 {
-        let explained = self.slope().map_or(0.0, |slope| slope * self.xy);
-        if self.weight > 0.0 {
-            ((self.yy - explained).max(0.0) / self.weight).sqrt()
-        } else {
-            0.0
-        }
+    /// Standard deviation of the points from the line, in the unit of `y`, once there is a line.
+    pub fn residual(&self) -> Option<f64> {
+        let unexplained = self.yy - self.slope()? * self.xy;
+        Some((unexplained.max(0.0) / self.weight).sqrt())
     }
 }
 
@@ -58,7 +54,7 @@ mod tests {
             fit.push(x, 7.0 + 0.25 * x, 1.0 + x);
         }
         assert!((fit.slope().unwrap() - 0.25).abs() < 1e-12);
-        assert!(fit.residual() < 1e-6);
+        assert!(fit.residual().unwrap() < 1e-6);
     }
 
     #[test]
@@ -69,7 +65,7 @@ mod tests {
             fit.push(f64::from(x), 0.2 * f64::from(x) + deviation, 1.0);
         }
         assert!((fit.slope().unwrap() - 0.2).abs() < 1e-4);
-        assert!((fit.residual() - 0.5).abs() < 1e-3);
+        assert!((fit.residual().unwrap() - 0.5).abs() < 1e-3);
     }
 
     #[test]
@@ -82,7 +78,7 @@ mod tests {
             }
         }
         assert!((weighted.slope().unwrap() - repeated.slope().unwrap()).abs() < 1e-12);
-        assert!((weighted.residual() - repeated.residual()).abs() < 1e-12);
+        assert!((weighted.residual().unwrap() - repeated.residual().unwrap()).abs() < 1e-12);
     }
 
     #[test]
@@ -92,6 +88,6 @@ mod tests {
         fit.push(1.0, 2.0, 0.0);
         fit.push(1.0, 2.0, 1.0);
         fit.push(1.0, 3.0, 1.0);
-        assert_eq!(fit.slope(), None);
+        assert_eq!((fit.slope(), fit.residual()), (None, None));
     }
 }

@@ -139,3 +139,49 @@ impl fmt::Display for Doubt {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// On one CPU in 100 ms: those, the 1 % that clocks may differ by, and a late clock's 12 ms.
+    const TOTAL: Sample = Sample {
+        a_ns: 113 * MS,
+        b_ns: 0,
+        wall_ns: 100 * MS,
+    };
+    const PIECES: Pieces = Pieces {
+        number: 12,
+        longest_ns: 113 * MS / 5,
+    };
+
+    #[test]
+    fn what_is_just_enough_leaves_no_doubt_and_a_little_less_does() {
+        let after = Duration::from_millis(113);
+        let doubt = |total, pieces, after| Rule::REALTIME.doubt(total, pieces, after, 5);
+        assert_eq!(doubt(&TOTAL, PIECES, after), None);
+        let more = Sample { b_ns: 1, ..TOTAL };
+        assert_eq!(doubt(&more, PIECES, after), Some(Doubt::NotSharing));
+        let later = after + Duration::from_nanos(1);
+        assert_eq!(doubt(&TOTAL, PIECES, later), Some(Doubt::TooShort));
+        let fewer = Pieces {
+            number: 11,
+            ..PIECES
+        };
+        assert_eq!(doubt(&TOTAL, fewer, after), Some(Doubt::TooFewTurns));
+        let longer = Pieces {
+            longest_ns: PIECES.longest_ns + 1,
+            ..PIECES
+        };
+        assert_eq!(doubt(&TOTAL, longer, after), Some(Doubt::Stalled));
+    }
+
+    #[test]
+    fn a_look_at_a_pair_that_did_not_run_is_no_piece() {
+        let mut pieces = Pieces::default();
+        [0, 5, 0, 3].into_iter().for_each(|ns| pieces.push(ns));
+        assert_eq!((pieces.number, pieces.longest_ns), (2, 5));
+    }
+}

@@ -193,7 +193,7 @@ impl UsageEstimator {
     pub fn usage(&self) -> Option<Usage> {
         let wall_ns = passed(&self.origin?, &self.last?).as_nanos() as f64;
         let turns = f64::from(self.turns.max(1));
-        let error = self.fit.residual() * (12.0 / turns).sqrt();
+        let error = self.fit.residual()? * (12.0 / turns).sqrt();
         Some(Usage {
             percent: 100.0 * self.fit.slope()?,
             // The clock of a process that runs on another CPU is late.
@@ -282,8 +282,9 @@ mod tests {
     #[test]
     fn more_than_the_quota_accuses_the_host() {
         for (run, period) in [(3, 10), (6, 20), (10, 10)] {
-            let (verdict, _) = judge("20% ±5%", looks(run, period, 5000));
+            let (verdict, ms) = judge("20% ±5%", looks(run, period, 5000));
             assert_eq!(verdict, Verdict::Outside, "{run} in {period}");
+            assert!(ms >= 520, "{run} in {period}: after {ms} ms already");
         }
     }
 
@@ -301,13 +302,48 @@ mod tests {
         assert_eq!(verdict, Verdict::Undecided(Doubt::OnTheEdge));
     }
 
+    fn estimator(looks: impl IntoIterator<Item = Look>) -> UsageEstimator {
+        let mut estimator = UsageEstimator::new("20% ±5%".parse().unwrap());
+        for look in looks {
+            estimator.push(look);
+        }
+        estimator
+    }
+
     #[test]
     fn what_happens_first_is_not_counted() {
-        let burst = looks(15, 15, 16);
-        let then = looks(2, 10, 5000).map(|look| Look {
-            cpu_ns: look.cpu_ns + 15 * MS,
-            wall_ns: look.wall_ns + 15 * MS,
+        let burst = looks(20, 20, 20);
+        let then = (0..=200).map(|ms| Look {
+            cpu_ns: 20 * MS + ms * MS / 5,
+            wall_ns: 20 * MS + ms * MS,
         });
-        assert_eq!(judge("20% ±5%", burst.chain(then)).0, Verdict::Inside);
+        let usage = estimator(burst.chain(then)).usage().unwrap();
+        assert!((usage.percent - 20.0).abs() < 1e-6, "{usage:?}");
+    }
+
+    #[test]
+    fn a_turn_is_counted_when_it_begins() {
+        let used_ms = [0, 0, 1, 2, 2, 3].into_iter().zip(0..);
+        let looks = used_ms.map(|(cpu_ms, nth)| Look {
+            cpu_ns: cpu_ms * MS,
+            wall_ns: nth * 20 * MS,
+        });
+        assert_eq!(estimator(looks).turns, 2);
+    }
+
+    /// 4 ms in every second stretch of 10 ms: 1 ms above the line and 1 ms below it in turn.
+    #[test]
+    fn the_interval_is_four_errors_of_the_slope_and_a_late_clock() {
+        let looks = (0..=202).map(|nth| Look {
+            cpu_ns: nth / 2 * 4 * MS,
+            wall_ns: nth * 10 * MS,
+        });
+        let usage = estimator(looks).usage().unwrap();
+        let error_ms = 1.0 * (12.0_f64 / 100.0).sqrt();
+        let expected = 100.0 * (4.0 * error_ms + 12.0) / 2_000.0;
+        assert!(
+            (usage.half_width - expected).abs() < 1e-3,
+            "{usage:?} {expected}"
+        );
     }
 }
