@@ -322,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_told_from_a_name_by_its_slash_or_its_ending() {
+        for path in ["./base", "base.yaml", "./base.yaml"] {
+            let own = format!("policy: own\ninherits: {path}\n");
+            let files = [
+                ("base", "policy: base\nrequire: [a]\n"),
+                ("base.yaml", "policy: base\nrequire: [a]\n"),
+                ("own.yaml", &own),
+            ];
+            let policy = loaded(&files, "own.yaml").unwrap();
+            assert_eq!(policy.standing("a"), Standing::Required, "{path}");
+        }
+    }
+
+    #[test]
     fn a_name_is_found_beside_the_file_and_inside_the_binary() {
         let own = "policy: own\ninherits: tutorial\n";
         let policy = loaded(&[("own.yaml", own)], "own.yaml").unwrap();

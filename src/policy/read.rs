@@ -228,3 +228,27 @@ impl<'n> Reader<'_, 'n> {
         node.map_or(Ok(Vec::new()), |node| waiver::read(self.source, node))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Policy, SourceError> {
+        policy(&Source::new("own.yaml", text))
+    }
+
+    #[test]
+    fn a_title_is_what_stands_there() {
+        let titled = read("policy: own\ntitle: What we run\n").unwrap();
+        assert_eq!(titled.title, "What we run");
+        assert_eq!(read("policy: own\n").unwrap().title, "");
+    }
+
+    #[test]
+    fn a_file_of_more_than_the_limit_is_refused() {
+        let of_size = |size| format!("policy: own\n{}", "#".repeat(size - "policy: own\n".len()));
+        assert!(read(&of_size(SIZE_LIMIT)).is_ok());
+        let error = read(&of_size(SIZE_LIMIT + 1)).unwrap_err();
+        assert_eq!(error.message(), "the file has more than 1048576 bytes");
+    }
+}
