@@ -147,10 +147,16 @@ mod tests {
     fn pending_snapshots_are_found_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in ["b.snap", "a.snap", "below/c.snap", ".git/d.snap"] {
+        for name in [
+            "b.snap",
+            "a.snap",
+            "below/c.snap",
+            "deep/er/d.snap",
+            ".git/e.snap",
+        ] {
             write_pending(&at(name), &snapshot("new")).unwrap();
         }
-        for name in ["e.snap", "f.new", "snap.new", "g.snap.new.orig"] {
+        for name in ["f.snap", "f.new", "snap.new", "g.snap.new.orig"] {
             fs::write(at(name), "").unwrap();
         }
         fs::create_dir(at("h.snap.new")).unwrap();
@@ -158,7 +164,8 @@ mod tests {
         let folders = [folder.path().to_owned(), at("below")];
         let found = pending(&folders).unwrap();
         let paths: Vec<_> = found.into_iter().map(|pending| pending.path).collect();
-        assert_eq!(paths, [at("a.snap"), at("b.snap"), at("below/c.snap")]);
+        let names = ["a.snap", "b.snap", "below/c.snap", "deep/er/d.snap"];
+        assert_eq!(paths, names.map(at));
     }
 
     #[test]

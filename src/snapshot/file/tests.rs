@@ -86,6 +86,23 @@ fn what_is_no_file_is_refused_without_waiting() {
 }
 
 #[test]
+fn a_file_as_large_as_may_be_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.snap");
+    File::create(&path).unwrap().set_len(LIMIT).unwrap();
+    assert!(matches!(read(&path), Err(SnapshotError::Malformed(_))));
+}
+
+#[test]
+fn a_pending_snapshot_that_cannot_be_removed_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.snap");
+    fs::create_dir(pending_path(&path)).unwrap();
+    let error = remove_pending(&path).unwrap_err().to_string();
+    assert!(error.contains("x.snap.new: cannot remove"), "{error}");
+}
+
+#[test]
 fn text_that_is_not_utf8_is_refused_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.snap");

@@ -39,6 +39,13 @@ fn a_snapshot_is_written_as_cargo_insta_leaves_it() {
 }
 
 #[test]
+fn what_has_an_escape_of_its_own_is_written_with_it_as_insta_does() {
+    let snapshot = Snapshot::new("a\tb\nc\rd\u{8}e\u{c}f\0", "", "/");
+    let text = "---\nsource: \"a\\tb\\nc\\rd\\be\\ff\\u0000\"\n---\n/\n";
+    assert_eq!(render(&snapshot), text);
+}
+
+#[test]
 fn what_is_no_text_snapshot_is_refused_with_its_line_and_a_remedy() {
     let legacy = "Created: 2019-01-22T18:36:26Z\nCreator: insta@0.5.2\nSource: tests/x.rs\n\n/\n";
     let merge = "---\nsource: a\n---\n# pwd\n<<<<<<< HEAD\n/\n=======\n/root\n>>>>>>> topic\n";
@@ -112,7 +119,12 @@ fn what_is_no_text_snapshot_is_refused_with_its_line_and_a_remedy() {
             "chroot.snap:3:16",
             "delete it",
         ),
-        (merge, "conflict", "chroot.snap:5:1", "one of the two sides"),
+        (
+            merge,
+            "^^^^^^^^^^^^ an unfinished merge begins here",
+            "chroot.snap:5:1",
+            "one of the two sides",
+        ),
     ] {
         let error = read(text).unwrap_err().to_string();
         for words in [message, at, remedy] {
