@@ -210,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_byte_that_is_not_utf8_is_pointed_at() {
+        let error = Source::from_utf8("x", b"a\n\xc3\xa9\xff\xff".to_vec()).unwrap_err();
+        let shown = Source::new("x", "a\né\u{fffd}\u{fffd}");
+        assert_eq!(error, shown.error(3..4, "not UTF-8 here"));
+    }
+
+    #[test]
     fn a_place_past_the_end_is_the_end() {
         let source = Source::new("x", "a\n");
         assert_eq!(source.error(9..12, "m").place(), "x:2:1");

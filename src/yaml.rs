@@ -88,11 +88,8 @@ impl<'a> Reader<'a> {
     }
 
     fn malformed(&self, at: usize, info: &str) -> SourceError {
-        let end = self.source.text.chars().count();
-        let error = self.source.error(
-            at.min(end)..(at + 1).min(end),
-            format!("not valid YAML: {info}"),
-        );
+        let message = format!("not valid YAML: {info}");
+        let error = self.source.error(at..at + 1, message);
         let error = if info.contains("trailing content") {
             error.help("a line that begins with a quote: quote the whole line as well")
         } else {
@@ -265,10 +262,14 @@ mod tests {
     fn places_are_those_of_the_text() {
         let source = Source::new("t", "a: b\nsteps:\n  - 'x y'\n");
         let node = parse(&source).unwrap();
+        assert_eq!(node.span, 0..1);
         let Value::Mapping(entries) = node.value else {
             panic!("a mapping")
         };
-        assert_eq!(entries[0].1.span, 3..4);
+        assert_eq!(
+            (&entries[0].1.span, &entries[1].1.span),
+            (&(3..4), &(14..15))
+        );
         let Value::Sequence(steps) = &entries[1].1.value else {
             panic!("a list")
         };
@@ -288,11 +289,19 @@ mod tests {
             ("", "empty", "t.yaml:1:1"),
             ("a: [b\n", "not valid YAML", "t.yaml:"),
             ("a: b\nc: x\n\t- b\n", "a tab", "t.yaml:3:1"),
+            ("a:\n  b: x\n \tc: y\n", "a tab", "t.yaml:3:2"),
         ] {
             let error = error(text);
             assert!(error.contains(message), "{text:?}: {error}");
             assert!(error.contains(at), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn malformed_yaml_is_pointed_at_by_one_character() {
+        let source = Source::new("t.yaml", "a: b: c\n");
+        let error = parse(&source).unwrap_err();
+        assert_eq!(error, source.error(4..5, error.message()));
     }
 
     #[test]
@@ -303,6 +312,9 @@ mod tests {
         let mapped = |depth| format!("{}x{}", "{a: ".repeat(depth), "}".repeat(depth));
         assert!(parse(&Source::new("t.yaml", mapped(DEPTH_LIMIT))).is_ok());
         assert!(error(&mapped(DEPTH_LIMIT + 1)).contains("nested too deep"));
+        let keys = |depth| format!("{}x{}", "{".repeat(depth), "}".repeat(depth));
+        assert!(error(&keys(DEPTH_LIMIT)).contains("a key must be a word"));
+        assert!(error(&keys(DEPTH_LIMIT + 1)).contains("nested too deep"));
         error(&"[".repeat(100_000));
         error(&"- ".repeat(100_000));
     }

@@ -302,6 +302,21 @@ pub trait Watch {
 mod tests {
     use super::*;
 
+    #[test]
+    fn each_outcome_is_counted_apart() {
+        use Outcome::{Broken, Fail, Pass, Skip};
+        let counts = Counts::of([
+            Broken, Skip, Broken, Fail, Skip, Broken, Pass, Broken, Fail, Skip,
+        ]);
+        let expected = Counts {
+            pass: 1,
+            fail: 2,
+            skip: 3,
+            broken: 4,
+        };
+        assert_eq!(counts, expected);
+    }
+
     /// `UPDATE=1 cargo test --lib results` writes it anew. It is a file because deriving it takes 0.3 MB of a binary.
     #[test]
     fn the_schema_is_that_of_the_types() {

@@ -206,11 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_one_character_also_behind_others_than_ascii() {
+        let source = Source::new("r.json", "[1,\n\"ä\" 2]");
+        let error = serde_json::from_str::<IgnoredAny>(&source.text).unwrap_err();
+        assert_eq!(place(&source, &error), 8..9);
+    }
+
+    #[test]
     fn another_schema_is_named() {
         let future = GOOD.replacen("verify.results/v1", "verify.results/v2", 1);
         expect(
             &future,
-            &["r.json:2:14", "a newer verify", "verify.results/v1"],
+            &[
+                "r.json:2:14",
+                "a newer verify",
+                "^^^^^^^^^^^^^^^^^ this program reads verify.results/v1",
+            ],
         );
         expect(
             "{\"schema\": \"other/v1\"}",
@@ -246,7 +257,7 @@ mod tests {
         let twice = text.replace("\"id\": \"chroot\"", "\"id\": \"overlayfs\"");
         expect(
             &twice,
-            &["r.json:", "two experiments of one name", "\"overlayfs\""],
+            &["r.json:", "two experiments of one name", " ^^^^^^^^^^^\n"],
         );
     }
 }
