@@ -166,6 +166,18 @@ mod tests {
         assert_eq!(names(keep.path()), ["report"]);
     }
 
+    /// A container's processes have the numbers of the one before it.
+    #[test]
+    fn names_that_a_killed_process_of_this_number_has_left_are_passed_over() {
+        let keep = tempfile::tempdir().unwrap();
+        for number in 0..1_000 {
+            let left = format!(".verify-{}-{number}.tmp", process::id());
+            fs::write(keep.path().join(left), "left").unwrap();
+        }
+        replace_named(&keep.path().join("report"), b"new").unwrap();
+        assert_eq!(names(keep.path()).len(), 1_001);
+    }
+
     #[test]
     fn of_those_that_replace_it_at_once_each_is_whole() {
         let keep = tempfile::tempdir().unwrap();
