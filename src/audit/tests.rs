@@ -57,6 +57,38 @@ fn facts_are_named_by_their_path() {
 }
 
 #[test]
+fn a_blank_line_parts_facts_from_experiments() {
+    let (mut kernel, mut spec) = (certified(), certified());
+    kernel.host.kernel = "6.99.0".to_owned();
+    spec.experiments[0].spec.sha256 = "0".repeat(64);
+    let mut both = spec.clone();
+    both.host.kernel.clone_from(&kernel.host.kernel);
+    let shown = |now: &Results| {
+        let text = changes(&certified(), now).render();
+        anstream::adapter::strip_str(&text).to_string()
+    };
+    let fact = format!("host.kernel: {} -> 6.99.0\n", certified().host.kernel);
+    let (id, outcome) = (&spec.experiments[0].id, spec.experiments[0].outcome.name());
+    let experiment = format!("other  {id:24} {outcome}\n       its spec has changed\n");
+    assert_eq!(shown(&kernel), fact);
+    assert_eq!(shown(&spec), experiment);
+    assert_eq!(shown(&both), format!("{fact}\n{experiment}"));
+}
+
+#[test]
+fn what_was_not_performed_has_no_session_to_compare() {
+    let mut skipped = certified();
+    let last = skipped.experiments.last_mut().unwrap();
+    last.outcome = Outcome::Skip;
+    last.transcript.clear();
+    for (old, new) in [(certified(), skipped.clone()), (skipped, certified())] {
+        let changes = changes(&old, &new);
+        assert_eq!(changes.experiments.len(), 1);
+        assert_eq!(changes.experiments[0].session, None);
+    }
+}
+
+#[test]
 fn what_became_worse_comes_first_with_its_session() {
     let mut now = certified();
     let last = now.experiments.len() - 1;
@@ -94,6 +126,17 @@ fn a_value_has_moved_when_the_intervals_lie_apart() {
         changes(&certified(), &now).experiments.len()
     };
     assert_eq!((moved(1.9), moved(2.1), moved(-2.1)), (0, 1, 1));
+}
+
+#[test]
+fn a_value_that_is_known_exactly_and_the_same_has_not_moved() {
+    let mut exact = certified();
+    for one in &mut exact.experiments {
+        one.measurements
+            .iter_mut()
+            .for_each(|one| one.half_width = 0.0);
+    }
+    assert!(changes(&exact, &exact).is_empty());
 }
 
 #[test]
@@ -137,6 +180,22 @@ fn hosts_are_sorted_by_what_is_wrong() {
     assert_eq!(fleet.verdict(), None, "one cannot be read");
     let (worst, counts) = fleet.trouble()[0];
     assert_eq!((worst, counts.fail), ("overlayfs", 1));
+}
+
+#[test]
+fn a_table_of_many_says_how_many_and_what_counts_against_them() {
+    let table = anstream::adapter::strip_str(&fleet().render()).to_string();
+    let (rows, rest) = table.split_once("\n\n").unwrap();
+    let row = "\nnot certified  c  2 failed, 2 broken, 2 skipped, 1 passed  example, Linux ";
+    assert!(rows.contains(row), "{rows}");
+    assert_eq!(
+        rest,
+        "overlayfs counts against hosts: 1 failed\n\
+         net-namespace counts against hosts: 1 broken\n\
+         uts-namespace counts against hosts: 1 broken\n\
+         \n\
+         1 cannot be read, 1 not certified, 2 certified\n"
+    );
 }
 
 #[test]

@@ -66,4 +66,12 @@ mod tests {
             "{text}"
         );
     }
+
+    #[test]
+    fn each_inside_has_a_mark_of_its_own() {
+        let spec = "experiment: x\ntitle: t\nsteps:\n  - unshare: -u /bin/bash\n    inside:\n      - unshare: -i /bin/bash\n        inside:\n          - hostname:\n";
+        let text = by_hand(&crate::spec::read(&Source::new("x.yaml", spec)).unwrap());
+        let marks = "unshare -u /bin/bash <<'INSIDE1'\nunshare -i /bin/bash <<'INSIDE2'\nhostname\nINSIDE2\nINSIDE1\n";
+        assert!(text.ends_with(marks), "{text}");
+    }
 }

@@ -218,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn the_help_names_every_format() {
+        for format in Format::ALL {
+            assert!(help().contains(format.name()), "{}: {format}", help());
+        }
+    }
+
+    #[test]
     fn a_request_is_a_format_and_a_file() {
         let request: Request = "json=a=b.json".parse().unwrap();
         assert_eq!(request.target, Target::File("a=b.json".into()));
