@@ -351,25 +351,4 @@ fn option_error(error: &clap::Error, words: &[Word], end: &Words<'_>) -> LineErr
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::line::split;
-
-    /// Reads a line as the verb `V` would.
-    pub fn parse<V: Verb>(line: &str) -> Result<V, LineError> {
-        let words = split(line)?;
-        whole(&mut Words::new(&words, line.chars().count()))
-    }
-
-    #[test]
-    fn the_list_is_in_the_order_of_the_alphabet() {
-        assert!(VERBS.is_sorted_by_key(|about| about.name));
-    }
-
-    #[test]
-    fn usage_begins_with_the_name() {
-        for about in VERBS {
-            assert!(about.usage.starts_with(about.name), "{}", about.name);
-        }
-    }
-}
+pub(crate) mod tests;
