@@ -148,10 +148,55 @@ fn set_policy(process: Pid, policy: i32, priority: i32) -> Result<(), Errno> {
 mod tests {
     use super::*;
 
+    /// A thread of its own, whose scheduling is nobody else's.
+    fn in_thread(work: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(work).join().unwrap();
+    }
+
+    fn renice(nice: i32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+    }
+
     #[test]
-    fn the_last_allowed_cpu_is_allowed() {
-        let cpu = last_allowed_cpu().unwrap();
-        assert_eq!(sched_getaffinity(SELF).unwrap().is_set(cpu), Ok(true));
+    fn the_last_allowed_cpu_is_the_highest_number_that_is_allowed() {
+        in_thread(|| {
+            let allowed = sched_getaffinity(SELF).unwrap();
+            let numbers = 0..CpuSet::count();
+            for cpu in numbers.filter(|cpu| allowed.is_set(*cpu) == Ok(true)) {
+                assert!(last_allowed_cpu().unwrap() >= cpu);
+                pin(SELF, cpu).unwrap();
+                assert_eq!(last_allowed_cpu(), Ok(cpu));
+                sched_setaffinity(SELF, &allowed).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn what_has_another_policy_and_nice_value_is_made_ordinary() {
+        in_thread(|| {
+            let thread = nix::unistd::gettid();
+            set_policy(thread, libc::SCHED_BATCH, 0).unwrap();
+            renice(5).unwrap();
+            assert_eq!(policy(), Ok((libc::SCHED_BATCH, 0)));
+            assert_eq!(nice(thread), Ok(5));
+            match make_ordinary(thread) {
+                Err(errno) => eprintln!("skipped: a lower nice value: {errno}"),
+                Ok(()) => {
+                    assert_eq!(policy(), Ok((libc::SCHED_OTHER, 0)));
+                    assert_eq!(nice(thread), Ok(0));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_nice_value_of_minus_one_is_no_error() {
+        in_thread(|| match renice(-1) {
+            Err(errno) => eprintln!("skipped: a negative nice value: {errno}"),
+            Ok(()) => assert_eq!(nice(nix::unistd::gettid()), Ok(-1)),
+        });
+        assert_eq!(nice(Pid::from_raw(i32::MAX)), Err(Errno::ESRCH));
     }
 
     #[test]

@@ -197,4 +197,38 @@ mod tests {
         assert_eq!(make("out"), Err(Errno::EXDEV));
         assert!(keep.path().join("root/new").exists() && !keep.path().join("made").exists());
     }
+
+    #[test]
+    fn as_many_links_are_followed_as_the_kernel_follows() {
+        let keep = tempfile::tempdir().unwrap();
+        fs::write(keep.path().join("0"), "").unwrap();
+        for link in 1..=LINKS + 1 {
+            symlink((link - 1).to_string(), keep.path().join(link.to_string())).unwrap();
+        }
+        let root = fs::File::open(keep.path()).unwrap();
+        for (links, found) in [(LINKS, true), (LINKS + 1, false)] {
+            let name = links.to_string();
+            let ours = open(root.as_fd(), Path::new(&name), OFlag::O_PATH, Mode::empty());
+            let kernels = by_kernel(root.as_fd(), &name, OFlag::O_PATH);
+            assert_eq!(ours.is_ok(), found, "{links}");
+            assert_eq!(identity(ours), identity(kernels), "{links}");
+        }
+    }
+
+    #[test]
+    fn no_descriptor_stays_open_in_a_program_that_is_executed() {
+        let keep = tempfile::tempdir().unwrap();
+        fs::write(keep.path().join("file"), "").unwrap();
+        let root = fs::File::open(keep.path()).unwrap();
+        for name in [".", "file"] {
+            let opened = open(
+                root.as_fd(),
+                Path::new(name),
+                OFlag::O_RDONLY,
+                Mode::empty(),
+            );
+            let flags = nix::fcntl::fcntl(opened.unwrap(), nix::fcntl::F_GETFD);
+            assert_eq!(flags, Ok(libc::FD_CLOEXEC), "{name}");
+        }
+    }
 }

@@ -90,3 +90,30 @@ fn samples(looks: &[Look]) -> Vec<f64> {
     let stride = looks.len().div_ceil(KEPT).max(1);
     looks.iter().skip(1).step_by(stride).map(part).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(number: usize) -> Vec<Look> {
+        let look = |at: u64| Look {
+            cpu_ns: 500 + at * at,
+            wall_ns: 7000 + 100 * at,
+        };
+        (0..u64::try_from(number).unwrap()).map(look).collect()
+    }
+
+    #[test]
+    fn a_sample_is_the_part_since_the_first_look_in_percent() {
+        assert!(samples(&looks(0)).is_empty());
+        assert!(samples(&looks(1)).is_empty());
+        assert_eq!(samples(&looks(4)), [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn many_looks_are_thinned_evenly() {
+        let kept = samples(&looks(3 * KEPT));
+        assert_eq!(kept.len(), KEPT);
+        assert_eq!(kept[..3], [1.0, 4.0, 7.0]);
+    }
+}
