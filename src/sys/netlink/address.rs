@@ -151,6 +151,10 @@ mod tests {
         let address = parse([10, 64, 0xc0, 253], &attributes).unwrap().unwrap();
         assert!(address.is_link_local() && address.is_tentative());
         assert_eq!(address.scope, AddressScope::Link);
+        let global: Ipv6Addr = "fd00::1".parse().unwrap();
+        let global = [nla(IFA_ADDRESS, &global.octets())];
+        let global = parse([10, 64, 0, 0], &global).unwrap().unwrap();
+        assert!(!global.is_link_local() && !global.is_tentative());
         assert_eq!(parse([10, 64, 0, 0], &[]).unwrap(), None);
     }
 

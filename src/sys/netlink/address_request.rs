@@ -1,6 +1,7 @@
 //! Adding and listing addresses, as `ip-address(8)` does.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use libc::{RTM_GETADDR, RTM_NEWADDR};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -11,6 +12,7 @@ use netlink_packet_route::address::{
 
 use super::channel::Call;
 use super::error::NetError;
+use super::event::BACKGROUND_LIMIT;
 use super::{Address, IpNet, Netlink, decoded};
 
 pub(super) const GETADDR: Call = Call {
@@ -71,7 +73,8 @@ impl Netlink {
         let create = NLM_F_CREATE | NLM_F_EXCL;
         self.requests.request(NEWADDR, create, &object, &message)?;
         if waits {
-            self.wait_address_added(index, net.addr())?;
+            let deadline = Instant::now() + BACKGROUND_LIMIT;
+            self.wait_address_added(index, net.addr(), deadline)?;
         }
         Ok(())
     }

@@ -168,9 +168,9 @@ impl Channel {
             let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
             let received = self.socket.recv_from(&mut &mut self.datagram[..], flags);
             match received {
-                Ok((length, _)) if length > self.datagram.len() => return Err(Errno::EMSGSIZE),
                 // Other processes may write to this socket as well; only the kernel is port 0.
                 Ok((_, sender)) if sender.port_number() != 0 => {}
+                Ok((length, _)) if length > self.datagram.len() => return Err(Errno::EMSGSIZE),
                 Ok((length, _)) => return Ok(Some(length)),
                 Err(error) => match errno_of(&error) {
                     Errno::EINTR => {}
@@ -248,5 +248,46 @@ mod tests {
         channel.sequence = u32::MAX;
         assert_eq!(channel.next_sequence(), 1);
         assert_eq!(channel.next_sequence(), 2);
+    }
+
+    const ROUTE: isize = netlink_sys::protocols::NETLINK_ROUTE;
+    const GETLINK: Call = Call {
+        name: "RTM_GETLINK",
+        number: libc::RTM_GETLINK,
+    };
+
+    fn lo() -> netlink_packet_route::link::LinkMessage {
+        let mut message = netlink_packet_route::link::LinkMessage::default();
+        message.header.index = 1;
+        message
+    }
+
+    #[test]
+    fn a_datagram_that_was_cut_off_is_an_error() {
+        let mut channel = Channel::open(ROUTE).unwrap();
+        let answer = channel.request(GETLINK, 0, "lo", &lo()).unwrap();
+        let length = super::super::message::HEADER_SIZE + answer[0].len();
+        for (room, answered) in [(length, Ok(1)), (length - 1, Err(Errno::EMSGSIZE))] {
+            let mut channel = Channel::open(ROUTE).unwrap();
+            channel.datagram.truncate(room);
+            let answer = channel.request(GETLINK, 0, "lo", &lo());
+            let answer = answer.map(|payloads| payloads.len());
+            assert_eq!(answer.map_err(|error| error.errno), answered, "{room}");
+        }
+    }
+
+    #[test]
+    fn what_another_process_sends_is_not_the_kernels() {
+        crate::sys::test_namespaces::in_own_namespaces(|| {
+            let mut channel = Channel::open(ROUTE).unwrap();
+            let mut port = SocketAddr::new(0, 0);
+            channel.socket.get_address(&mut port).unwrap();
+            let other = Socket::new(ROUTE).unwrap();
+            let event = encode(libc::RTM_NEWLINK, 0, 0, &lo());
+            assert_eq!(other.send_to(&event, &port, 0).unwrap(), event.len());
+            let mut events = 0;
+            assert_eq!(channel.drain(|_| events += 1), Ok(true));
+            assert_eq!(events, 0);
+        });
     }
 }

@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use libc::{RTM_DELLINK, RTM_NEWADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
+use libc::{RTM_NEWADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
 use nix::errno::Errno;
 
 use super::address_request::GETADDR;
 use super::link_request::GETLINK;
-use super::{Address, Link, NetError, Netlink};
+use super::{Address, NetError, Netlink};
 
 /// How long the kernel may take for work that it does in the background but at once. It took 0.1 ms, and
 /// tens of them while other processes made and deleted network namespaces.
-const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
 
 impl Netlink {
     /// From now on keeps events about links. Call it before a deletion that [`Netlink::wait_deleted`] is to
@@ -72,18 +72,10 @@ impl Netlink {
         }
     }
 
-    /// Whether an event says that the link is gone, or there is no such link.
+    /// Whether there is no such link. An event only is the occasion to ask: the link may have gone before the
+    /// subscription, and the kernel may have had to drop events.
     fn is_deleted(&mut self, index: u32) -> Result<bool, NetError> {
-        let mut deleted = false;
-        let drained = self.events.drain(|event| {
-            let link = Link::parse(event.payload).ok().flatten();
-            deleted |= event.message_type == RTM_DELLINK && link.is_some_and(|l| l.index == index);
-        });
-        drained.map_err(|errno| NetError::new("recv", format!("if{index}"), errno))?;
-        if deleted {
-            return Ok(true);
-        }
-        // For a link that went before the subscription, and for events that the kernel had to drop.
+        self.discard_events(&format!("if{index}"))?;
         match self.link_by_index(index) {
             Ok(_) => Ok(false),
             Err(error) if error.errno == Errno::ENODEV => Ok(true),
@@ -124,8 +116,12 @@ impl Netlink {
     /// Waits until an IPv6 address without duplicate address detection can be reached. The kernel joins the
     /// address's multicast group and makes its local route in the background; until then neighbours ask for
     /// it in vain, and ask again after a second. Needs [`Netlink::subscribe_addresses`] before the addition.
-    pub(super) fn wait_address_added(&mut self, index: u32, addr: IpAddr) -> Result<(), NetError> {
-        let deadline = Instant::now() + BACKGROUND_LIMIT;
+    pub(super) fn wait_address_added(
+        &mut self,
+        index: u32,
+        addr: IpAddr,
+        deadline: Instant,
+    ) -> Result<(), NetError> {
         let object = addr.to_string();
         let mut added = false;
         while !added {

@@ -40,19 +40,20 @@ impl Netlink {
         let mut links = Vec::new();
         for payload in payloads {
             let link = decoded(GETLINK, "", Link::parse(&payload))?;
-            links.extend(link.map(|link| self.refreshed(link)).transpose()?.flatten());
+            links.extend(
+                link.map(|link| self.refreshed(link.index))
+                    .transpose()?
+                    .flatten(),
+            );
         }
         links.sort_by_key(|link| link.index);
         Ok(links)
     }
 
-    /// `link` as it is now; none when it has been deleted. A dump shows the state before the changes that the
-    /// kernel has yet to work off, except that what is not up is down.
-    fn refreshed(&mut self, link: Link) -> Result<Option<Link>, NetError> {
-        if !link.is_up() {
-            return Ok(Some(link));
-        }
-        match self.link_by_index(link.index) {
+    /// The link as it is now; none when it has been deleted. A dump shows the state before the changes that the
+    /// kernel has yet to work off.
+    fn refreshed(&mut self, index: u32) -> Result<Option<Link>, NetError> {
+        match self.link_by_index(index) {
             Ok(link) => Ok(Some(link)),
             Err(error) if error.errno == Errno::ENODEV => Ok(None),
             Err(error) => Err(error),

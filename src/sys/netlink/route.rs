@@ -18,7 +18,6 @@ const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
-const RTA_TABLE: u16 = 15;
 
 /// A route of the main table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +50,6 @@ impl Route {
             AddressFamily::Inet6 => IpNet::DEFAULT_V6,
             _ => return Ok(None),
         };
-        let mut table = u32::from(header.table);
         let mut destination = any.addr();
         let mut route = Self {
             destination: any,
@@ -66,7 +64,6 @@ impl Route {
         for attribute in attributes(payload.get(HEADER_SIZE..).unwrap_or_default()) {
             let (kind, value) = attribute?;
             match kind {
-                RTA_TABLE => parse_u32(value).map(|number| table = number),
                 RTA_DST => parse_ip(value).map(|addr| destination = addr),
                 _ => route.take(kind, value),
             }
@@ -74,7 +71,7 @@ impl Route {
         }
         route.destination = IpNet::new(destination, header.destination_prefix_length)
             .ok_or("prefix longer than the address")?;
-        let wanted = table == u32::from(RT_TABLE_MAIN) && route.leaves_the_host();
+        let wanted = header.table == RT_TABLE_MAIN && route.leaves_the_host();
         Ok(wanted.then_some(route))
     }
 
@@ -109,7 +106,7 @@ mod tests {
     #[test]
     fn reads_the_route_that_comes_with_an_address() {
         let attributes = [
-            nla(RTA_TABLE, &254_u32.to_ne_bytes()),
+            nla(RTA_PRIORITY, &600_u32.to_ne_bytes()),
             nla(RTA_DST, &[1, 2, 3, 0]),
             nla(RTA_PREFSRC, &[1, 2, 3, 4]),
             nla(RTA_OIF, &2_u32.to_ne_bytes()),
@@ -120,6 +117,7 @@ mod tests {
         assert_eq!(route.destination, "1.2.3.0/24".parse().unwrap());
         assert_eq!(route.prefsrc, Some(IpAddr::from([1, 2, 3, 4])));
         assert_eq!((route.index, route.gateway), (Some(2), None));
+        assert_eq!(route.metric, Some(600));
         assert_eq!(route.protocol, RouteProtocol::Kernel);
         assert_eq!(route.scope, RouteScope::Link);
         assert_eq!(route.kind, RouteType::Unicast);
@@ -139,8 +137,7 @@ mod tests {
 
     #[test]
     fn only_the_main_table_and_only_routes_that_leave_the_host() {
-        let table = [nla(RTA_TABLE, &1000_u32.to_ne_bytes())];
-        assert_eq!(parse([2, 0, 0, 0, 252, 3, 0, 1], &table).unwrap(), None);
+        assert_eq!(parse([2, 0, 0, 0, 252, 3, 0, 1], &[]).unwrap(), None);
         assert_eq!(parse([2, 0, 0, 0, 255, 2, 254, 2], &[]).unwrap(), None);
         assert_eq!(parse([10, 0, 0, 0, 254, 2, 0, 2], &[]).unwrap(), None);
         assert_eq!(parse([28, 0, 0, 0, 254, 2, 0, 1], &[]).unwrap(), None);

@@ -63,6 +63,34 @@ fn packet_filters_are_added_at_once_or_not_at_all() {
 }
 
 #[test]
+fn a_name_that_netlink_cannot_carry_is_refused() {
+    let mut nftables = Nftables::open().unwrap();
+    let table = |name: &str| Table {
+        family: Family::Inet,
+        name: name.into(),
+    };
+    let chain = |of: &str, name: &str| BaseChain {
+        table: table(of),
+        name: name.into(),
+        hook: Hook::Output,
+        priority: 0,
+        policy: Policy::Accept,
+    };
+    for wrong in ["", "a\0b", &"x".repeat(256)] {
+        for change in [
+            Change::AddTable(table(wrong)),
+            Change::AddChain(chain(wrong, "output")),
+            Change::AddChain(chain("filter", wrong)),
+        ] {
+            let refused = nftables.commit(&[change]).unwrap_err();
+            assert_eq!(refused.errno, Errno::EINVAL);
+            let message = refused.message.unwrap();
+            assert_eq!(message, "a name has 1 to 255 bytes");
+        }
+    }
+}
+
+#[test]
 fn without_cap_net_admin_a_batch_is_refused_as_a_whole() {
     in_own_namespaces(|| {
         drop_capability(CAP_NET_ADMIN);

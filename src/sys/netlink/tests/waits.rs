@@ -45,6 +45,30 @@ fn a_link_local_address_is_seen_while_it_is_still_tentative() {
 }
 
 #[test]
+fn an_address_is_added_when_an_event_tells_of_that_one() {
+    in_own_namespaces(|| {
+        let (mut here, mut there) = pair();
+        here.set_up("lo").unwrap();
+        here.set_up("host").unwrap();
+        there.set_up("guest").unwrap();
+        here.wait_operstate_up(&["host"], soon()).unwrap();
+        let lo = here.link("lo").unwrap().index;
+        here.subscribe_addresses().unwrap();
+        let mut other = Netlink::open().unwrap();
+        let awaited = ip("fd00::2/128");
+        for (dev, net, told) in [
+            ("lo", awaited, true),
+            ("lo", ip("fd00::3/128"), false),
+            ("host", awaited, false),
+        ] {
+            other.add_address(dev, net, Dad::Skip).unwrap();
+            let waited = here.wait_address_added(lo, awaited.addr(), Instant::now());
+            assert_eq!(waited.is_ok(), told, "{net} dev {dev}");
+        }
+    });
+}
+
+#[test]
 fn the_peer_is_gone_after_its_namespace() {
     in_own_namespaces(|| {
         let (mut here, there) = pair();
@@ -58,6 +82,9 @@ fn the_peer_is_gone_after_its_namespace() {
         assert_eq!(here.link("host").unwrap_err().errno, Errno::ENODEV);
         // Late, without an event: by asking.
         here.wait_deleted(index, Instant::now()).unwrap();
+        // No link has this index, and the kernel does not say ENODEV.
+        let error = here.wait_deleted(0, Instant::now()).unwrap_err();
+        assert_eq!(error.errno, Errno::EINVAL);
     });
 }
 
