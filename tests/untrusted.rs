@@ -34,7 +34,11 @@ fn main() -> ExitCode {
             lint_shows_no_escape_of_a_spec,
         ),
     ];
-    let with_worker: [(&str, fn()); 9] = [
+    let with_worker: [(&str, fn()); 10] = [
+        (
+            "a_program_inherits_no_descriptor",
+            a_program_inherits_no_descriptor,
+        ),
         (
             "a_program_writes_nothing_of_the_host",
             a_program_writes_nothing_of_the_host,
@@ -254,6 +258,13 @@ fn a_program_writes_no_setting_of_the_kernel() {
         as_declared(&steps);
         assert_eq!(read(), before);
     }
+}
+
+/// With one it could leave the mounts that it got.
+fn a_program_inherits_no_descriptor() {
+    let look = "  - run: sh -c \"for fd in /proc/self/fd/*; do case $fd in */[012]) ;; *) test ! -e $fd || exit 9; esac; done\"\n";
+    let before = "  - mkdir: -p a/b\n  - echo: x > a/c\n  - cat: a/c\n  - ls: a\n  - cat: /proc/self/uid_map\n  - cd: a\n";
+    as_declared(&format!("{look}{before}{look}"));
 }
 
 fn a_program_has_no_privilege() {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::message::{CPU_LOCK, EVENTS, Event, LIFELINE, ORDER, Order};
+use super::message::{CPU_LOCK, EVENTS, Event, LIFELINE, ORDER, Order, RUN_LOCK};
 use super::{membership, needs, place};
 use crate::need::Need;
 use crate::plan::Unmet;
@@ -29,6 +29,8 @@ pub fn main() -> ! {
     // A program that is executed by its descriptor is named after that number.
     let _ = set_name("verify");
     let mut events = Events(File::from(inherited(EVENTS)));
+    // Held to the end: a program that got it could write to the run's directory, which is the host's.
+    let _run_lock = inherited(RUN_LOCK);
     // getppid(2) is 0 in a new PID namespace, whether the parent lives or not: its end of a pipe tells.
     if hung_up(&inherited(LIFELINE)) {
         exit_now(ORPHANED);
