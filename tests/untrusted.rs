@@ -295,7 +295,7 @@ fn a_program_may_use_the_scratch_directory() {
 fn links_that_a_step_makes_are_not_followed_out() {
     for target in ["/etc", "..", "../..", "/proc/1/root", "/proc/self/cwd/.."] {
         as_declared(&format!(
-            "  - run: ln -s {target} away\n  - cat: away/passwd\n    fails: EXDEV\n  - echo: a > away/made\n    fails: EXDEV\n  - mkdir: away/made\n    fails: EXDEV\n"
+            "  - mkdir: readonly\n  - run: ln -s {target} away\n  - cat: away/passwd\n    fails: EXDEV\n  - echo: a > away/made\n    fails: EXDEV\n  - mkdir: away/made\n    fails: EXDEV\n  - mount: -t tmpfs tmpfs away\n    fails: EXDEV\n  - mount: -t overlay overlay -o lowerdir=away:. readonly\n    fails: EXDEV\n"
         ));
     }
 }

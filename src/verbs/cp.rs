@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 use serde::{Deserialize, Serialize};
 
 use super::{Verb, options};
@@ -165,7 +165,9 @@ fn copy(
 ) -> Result<(), Failure> {
     let (root, path) = session.resolve(destination)?;
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
-    let target = beneath::open(root.as_fd(), &path, flags, Mode::from_bits_truncate(0o755))
+    let status = fstat(&source).map_err(|errno| Failure::errno("stat", name, errno))?;
+    let mode = Mode::from_bits_truncate(status.st_mode) & Mode::from_bits_truncate(0o777);
+    let target = beneath::open(root.as_fd(), &path, flags, mode)
         .map_err(|errno| Failure::errno("open", destination, errno))?;
     std::io::copy(&mut File::from(source), &mut File::from(target))
         .map(drop)

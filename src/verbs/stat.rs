@@ -117,4 +117,23 @@ mod tests {
             assert!(parse::<Stat>(line).is_err(), "{line}");
         }
     }
+
+    #[test]
+    fn a_file_is_of_the_kind_that_its_mode_says() {
+        let mut status = nix::sys::stat::stat("/").unwrap();
+        for (mode, size, said) in [
+            (SFlag::S_IFDIR, 0, "directory"),
+            (SFlag::S_IFLNK, 0, "symbolic link"),
+            (SFlag::S_IFCHR, 0, "character special file"),
+            (SFlag::S_IFBLK, 0, "block special file"),
+            (SFlag::S_IFIFO, 0, "fifo"),
+            (SFlag::S_IFSOCK, 0, "socket"),
+            (SFlag::S_IFREG, 0, "regular empty file"),
+            (SFlag::S_IFREG, 1, "regular file"),
+        ] {
+            status.st_mode = mode.bits() | 0o644;
+            status.st_size = size;
+            assert_eq!(kind(&status), said);
+        }
+    }
 }
