@@ -266,7 +266,7 @@ fn every_verb_has_a_file_and_every_file_a_verb() {
     for file in stems("src/verbs", "rs").into_iter().chain(folders) {
         let entry = format!("=> {file}::");
         assert!(
-            file == "mod" || listed.contains(&entry),
+            ["mod", "tests"].contains(&file.as_str()) || listed.contains(&entry),
             "src/verbs/{file} is in no list of verbs"
         );
     }
