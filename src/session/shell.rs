@@ -136,3 +136,44 @@ fn status_of(line: &[u8]) -> Option<i32> {
     let line = std::str::from_utf8(line).ok()?.trim_end();
     line.strip_prefix(MARK)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell() -> Shell {
+        Shell::start(Path::new("/bin/sh")).unwrap()
+    }
+
+    #[test]
+    fn a_line_gives_what_it_prints_or_its_status() {
+        let mut shell = shell();
+        let printed = shell.type_line("echo a; echo b").unwrap();
+        assert_eq!(printed, Output::lines(["a", "b"]));
+        let failed = shell.type_line("(exit 7)").unwrap_err();
+        assert_eq!(failed.cause, Cause::Exit(7));
+        for (status, said) in [
+            (126, "not executable"),
+            (127, "command not found"),
+            (1, "failed"),
+        ] {
+            let failed = shell.type_line(&format!("(exit {status})")).unwrap_err();
+            assert!(failed.to_string().ends_with(said), "{failed}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_prints_without_end_is_an_error() {
+        let endless = shell().type_line("while :; do echo ab; done").unwrap_err();
+        assert!(endless.to_string().contains("without end"), "{endless}");
+    }
+
+    #[test]
+    fn a_shell_ends_when_it_is_dropped() {
+        let shell = shell();
+        let number = shell.child.id().cast_signed();
+        drop(shell);
+        let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None);
+        assert_eq!(gone, Err(Errno::ESRCH));
+    }
+}

@@ -204,4 +204,19 @@ mod tests {
         let result = in_child(|| in_a_chroot(&path).map_err(|errno| errno as i32)).unwrap();
         assert_eq!(result, Ok((true, false, false)));
     }
+
+    #[test]
+    fn the_initial_user_namespace_has_a_number_of_its_own_and_a_new_one_another() {
+        let link = std::fs::read_link("/proc/self/ns/user").unwrap();
+        let initial = link.to_str() == Some("user:[4026531837]");
+        assert_eq!(is_in_initial_user_namespace(), initial);
+        let inside = in_child(|| {
+            let new = nix::sched::unshare(CloneFlags::CLONE_NEWUSER);
+            new.is_ok().then(is_in_initial_user_namespace)
+        });
+        match inside.unwrap() {
+            None => eprintln!("skipped: no user namespace can be made here"),
+            Some(initial) => assert!(!initial),
+        }
+    }
 }

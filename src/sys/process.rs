@@ -233,4 +233,52 @@ mod tests {
         let exited = in_child(|| exit_now(3));
         assert_eq!(exited, Err::<(), _>(Lost::Exited(3)));
     }
+
+    #[test]
+    fn every_descriptor_from_a_number_on_is_closed() {
+        let Some(child) = split().unwrap() else {
+            close_from(3);
+            // SAFETY: only whether it is open is asked for.
+            let is_open = |number: &i32| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0;
+            let open = (0..256).filter(is_open).count();
+            exit_now(i32::try_from(open).unwrap_or(-1))
+        };
+        assert_eq!(wait(child), Ok(WaitStatus::Exited(child, 3)));
+    }
+
+    #[test]
+    fn who_is_to_die_with_its_parent_has_asked_for_sigkill() {
+        let asked = in_child(|| {
+            die_with_parent().ok()?;
+            let signal = nix::sys::prctl::get_pdeathsig().ok()?;
+            signal.map(|signal| signal as i32)
+        });
+        assert_eq!(asked, Ok(Some(libc::SIGKILL)));
+    }
+
+    #[test]
+    fn memory_that_is_locked_is_counted_as_locked() {
+        let memory = vec![1; 1 << 16];
+        let locked = in_child(|| lock_memory(&memory).is_ok().then(locked_kib));
+        match locked.unwrap() {
+            None => eprintln!("skipped: mlock(2) is refused"),
+            Some(kib) => assert!((64..128).contains(&kib), "{kib}"),
+        }
+    }
+
+    /// `VmLck` of proc_pid_status(5), in KiB.
+    fn locked_kib() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_pipe_hangs_up_when_its_other_end_is_closed() {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        assert!(!hung_up(&reader));
+        drop(writer);
+        assert!(hung_up(&reader));
+    }
 }

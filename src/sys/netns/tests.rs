@@ -90,3 +90,12 @@ fn what_is_not_there_is_enoent_and_an_empty_list() {
     let error = open(dir.path(), "file").unwrap_err();
     assert_eq!((error.call, error.errno), ("open", Errno::EINVAL));
 }
+
+#[test]
+fn a_directory_that_is_not_there_has_no_names_and_a_file_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(list(&folder.path().join("netns")).unwrap(), [""; 0]);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(list(&file).unwrap_err().errno, Errno::ENOTDIR);
+}
