@@ -39,7 +39,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 20] = [
+    let any: [(&str, fn()); 21] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -103,6 +103,10 @@ fn main() {
         (
             "a_report_that_cannot_be_written_loses_no_other",
             a_report_that_cannot_be_written_loses_no_other,
+        ),
+        (
+            "what_is_inside_the_binary_is_performed_anywhere",
+            what_is_inside_the_binary_is_performed_anywhere,
         ),
         (
             "a_report_on_standard_output_is_alone_there",
@@ -226,6 +230,14 @@ fn a_reviewed_session_passes() {
         "no colours without a terminal: {text}"
     );
     assert_eq!(pending(&folder), None);
+}
+
+fn what_is_inside_the_binary_is_performed_anywhere() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
+    command.args(["run", "uts-namespace"]).current_dir(&empty);
+    expect(&mut command, 0, &["certified: 2 passed"]);
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
 }
 
 fn a_new_session_waits_for_a_review() {

@@ -227,3 +227,35 @@ fn read_source(path: &Path) -> Result<Arc<Source>, CatalogError> {
         ReadError::Invalid(error) => CatalogError::Invalid(vec![error]),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_lie_beside_a_folder_of_specs_or_in_another() {
+        for (folder, snapshots) in [
+            ("specs", "snapshots"),
+            ("/a/specs", "/a/snapshots"),
+            ("a", "a/snapshots"),
+            ("specs/a", "specs/a/snapshots"),
+            ("", "snapshots"),
+        ] {
+            assert_eq!(
+                snapshot_folder(Path::new(folder)),
+                Path::new(snapshots),
+                "{folder}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_inside_the_binary_has_its_snapshot_there() {
+        let catalog = Catalog::built_in().unwrap();
+        for entry in &catalog.entries {
+            let source = format!("source: {}\n", entry.source_name());
+            let snapshot = entry.built_in_snapshot().unwrap_or_default();
+            assert!(snapshot.contains(&source), "{source}{snapshot}");
+        }
+    }
+}
