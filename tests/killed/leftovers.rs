@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use verify::sys::netlink::Netlink;
 
 use super::Test;
 use super::arena::{Arena, PLACES, Process, Running, STORED, WORD, sweep};
+use super::full::detach;
 use super::kills::{Victims, is_worker};
 
 pub const TESTS: &[Test] = &[
@@ -47,22 +48,28 @@ pub const TESTS: &[Test] = &[
 
 fn what_a_killed_test_has_left_goes_at_the_next_start() {
     let arena = Arena::new();
-    let mut name = arena.groups()[0].file_name().unwrap().to_owned();
-    name.push("-dead");
-    let dead = arena.groups()[0].with_file_name(name);
-    fs::create_dir(&dead).unwrap();
-    let lock = fs::File::open(&dead).unwrap();
-    lock.lock().unwrap();
+    let of_dead = |path: &Path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let dead = path.with_file_name(format!("{name}-dead"));
+        fs::create_dir(&dead).unwrap();
+        let lock = fs::File::open(&dead).unwrap();
+        lock.lock().unwrap();
+        (dead, lock)
+    };
+    let (group, group_lock) = of_dead(&arena.groups()[0]);
+    let (storage, storage_lock) = of_dead(arena.storage());
     let mut process = Command::new("sleep").arg("600").spawn().unwrap();
-    enter(&dead, process.id());
+    enter(&group, process.id());
+    fs::write(storage.join("file"), "").unwrap();
     sweep();
-    assert!(dead.exists());
+    assert!(group.exists() && storage.exists());
     // What SIGKILL does.
-    lock.unlock().unwrap();
+    group_lock.unlock().unwrap();
+    storage_lock.unlock().unwrap();
     sweep();
-    assert!(!dead.exists());
+    assert!(!group.exists() && !storage.exists());
     assert_eq!(process.wait().unwrap().signal(), Some(SIGKILL as i32));
-    assert!(arena.groups().iter().all(|group| group.is_dir()));
+    assert!(arena.groups().iter().all(|group| group.is_dir()) && arena.storage().is_dir());
 }
 
 /// Each is left on purpose, found, and taken away again.
@@ -127,12 +134,12 @@ fn mounts_are_found(arena: &Arena) {
     };
     let namespace = Path::new("/proc/thread-self/ns/uts");
     found(arena, "mount", || bind(namespace, &file));
-    umount(&file).unwrap();
+    detach(&file);
     let (before, hierarchies) = (fs::read(&list).unwrap(), Path::new("/proc/cgroups"));
     let text = fs::read_to_string(hierarchies).unwrap();
     fs::write(&list, text.replace("\t0\t", "\t99\t")).unwrap();
     found(arena, "hierarchy", || bind(&list, hierarchies));
-    umount(hierarchies).unwrap();
+    detach(hierarchies);
     fs::write(&list, before).unwrap();
 }
 
@@ -301,7 +308,7 @@ fn what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4() {
     let next = arena.start(&["next"]);
     assert_eq!(next.end(), Some(4), "as long as it is mounted");
     assert!(mounted.join("precious").exists());
-    umount(&mounted).unwrap();
+    detach(&mounted);
     fs::remove_file(arena.path("said")).unwrap();
     arena.start_next("a mount on the storage");
 }

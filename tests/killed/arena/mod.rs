@@ -1,6 +1,6 @@
 //! A part of the host of a test's own, in which nobody else changes anything.
 
-mod groups;
+mod lasting;
 mod process;
 mod seen;
 
@@ -10,12 +10,11 @@ use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use tempfile::TempDir;
 use verify::host::Host;
 use verify::sys::cgroupfs;
 
-pub use groups::sweep;
-use groups::{PREFIX, make_groups, own_groups};
+pub use lasting::sweep;
+use lasting::{Lasting, PREFIX, own_groups};
 pub use process::{Process, Running};
 pub use seen::PLACES;
 use seen::Seen;
@@ -37,13 +36,8 @@ pub const STORED: &str = "stored";
 
 /// The place, until it is dropped.
 pub struct Arena {
-    /// A group in each hierarchy, in which every run is.
-    groups: Vec<PathBuf>,
-    /// Theirs, free when this process is dead.
-    _locks: Vec<fs::File>,
+    lasting: Lasting,
     before: Seen,
-    /// A directory of the host for `--scratch`: a file system that is slower than memory.
-    storage: TempDir,
     outside: [fs::File; 3],
 }
 
@@ -69,12 +63,9 @@ impl Arena {
         let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS;
         unshare(flags).unwrap();
         make_places();
-        let (groups, _locks) = make_groups().into_iter().unzip();
         let mut arena = Self {
-            groups,
-            _locks,
+            lasting: Lasting::new(),
             before: Seen::new(),
-            storage: tempfile::tempdir_in("/var/tmp").unwrap(),
             outside,
         };
         arena.accept();
@@ -112,7 +103,7 @@ impl Arena {
     /// The program with these arguments, in the arena.
     pub fn command<W: AsRef<str>>(&self, arguments: &[W]) -> Command {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", ENTER, "sh"]).args(&self.groups);
+        command.args(["-c", ENTER, "sh"]).args(self.groups());
         command.args(["--", BINARY]);
         command.args(arguments.iter().map(AsRef::as_ref));
         command
@@ -167,19 +158,19 @@ impl Arena {
 
     /// That directory.
     pub fn storage(&self) -> &Path {
-        self.storage.path()
+        &self.lasting.storage
     }
 
     /// Its group in each hierarchy.
     pub fn groups(&self) -> &[PathBuf] {
-        &self.groups
+        &self.lasting.groups
     }
 
     /// The arena's group in the hierarchy of cgroup v1 with this controller, which must be one.
     pub fn group(&self, controller: &str) -> &Path {
         let own = &Host::look().cgroups.v1[controller];
         let found = self
-            .groups
+            .groups()
             .iter()
             .find(|group| group.parent() == Some(own.as_path()));
         found.unwrap()
@@ -188,14 +179,14 @@ impl Arena {
     /// Its group of cgroup v2.
     pub fn unified(&self) -> Option<&Path> {
         let own = Host::look().cgroups.v2?.lineage.swap_remove(0).path;
-        let mut groups = self.groups.iter().map(PathBuf::as_path);
+        let mut groups = self.groups().iter().map(PathBuf::as_path);
         groups.find(|group| group.parent() == Some(&own))
     }
 
     /// The groups that are in it now.
     pub fn made_groups(&self) -> Vec<PathBuf> {
         let inside = self
-            .groups
+            .groups()
             .iter()
             .flat_map(|group| walkdir::WalkDir::new(group).min_depth(1));
         let folders = inside.flatten().filter(|entry| entry.file_type().is_dir());
@@ -204,7 +195,7 @@ impl Arena {
 
     /// The processes in it whose name, or command line, is asked for.
     pub fn processes(&self, wanted: impl Fn(&str) -> bool) -> Vec<Process> {
-        let groups = self.groups.iter().flat_map(walkdir::WalkDir::new);
+        let groups = self.groups().iter().flat_map(walkdir::WalkDir::new);
         let groups = groups
             .flatten()
             .filter(|entry| entry.file_name() == "cgroup.procs");
@@ -215,7 +206,7 @@ impl Arena {
         }
         pids.sort_unstable();
         pids.dedup();
-        let name = self.groups[0].file_name().unwrap().to_str().unwrap();
+        let name = self.groups()[0].file_name().unwrap().to_str().unwrap();
         let processes = pids.into_iter().filter_map(Process::open);
         // The number may have gone to another process since it was read.
         let processes = processes.filter(|process| process.groups().contains(name));
@@ -251,7 +242,11 @@ impl Arena {
         let processes =
             processes.map(|process| format!("process {} {}", process.pid(), process.command()));
         let stored = seen::files(self.storage()).into_iter();
-        let passing_on = self.groups.iter().filter_map(|group| passing_on(group));
+        let passing_on = self
+            .lasting
+            .groups
+            .iter()
+            .filter_map(|group| passing_on(group));
         groups
             .chain(processes)
             .chain(passing_on)
@@ -264,9 +259,6 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         self.processes(|_| true).iter().for_each(Process::kill);
-        for group in &self.groups {
-            groups::remove(group);
-        }
         // The thread is a test runner's, which goes on with another test. The mounts end with their namespace.
         for namespace in &self.outside {
             setns(namespace, CloneFlags::empty()).unwrap();
