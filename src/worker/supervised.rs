@@ -146,20 +146,25 @@ impl Worker {
         if self.end.is_some() {
             return None;
         }
-        let whole = match (self.ready, self.waiting) {
-            (Some(ready), _) => ready + self.timeout,
-            (None, true) => self.started + TURN_LIMIT,
-            (None, false) => self.started + START_LIMIT,
-        };
-        let step = self.step.map(|(began, limit)| began + limit);
-        Some(step.map_or(whole, |step| step.min(whole)))
+        let (began, limit) = self.current();
+        Some(began + limit)
     }
 
+    /// How long what it is doing may take.
     pub fn limit(&self) -> Duration {
-        match (self.step, self.ready) {
-            (Some((began, limit)), Some(ready)) if began + limit < ready + self.timeout => limit,
-            (_, Some(_)) => self.timeout,
-            (_, None) => START_LIMIT,
+        self.current().1
+    }
+
+    /// When what it is doing now began, and how long that may take: its step, where that must end before the whole.
+    fn current(&self) -> (Instant, Duration) {
+        let whole = match (self.ready, self.waiting) {
+            (Some(ready), _) => (ready, self.timeout),
+            (None, true) => (self.started, TURN_LIMIT),
+            (None, false) => (self.started, START_LIMIT),
+        };
+        match self.step {
+            Some((began, limit)) if began + limit < whole.0 + whole.1 => (began, limit),
+            _ => whole,
         }
     }
 
