@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let worker = cannot_perform();
     let root = (!nix::unistd::geteuid().is_root()).then_some("root");
     let ids = (!Path::new("/usr/bin/newuidmap").exists()).then_some("newuidmap");
-    let tests: [Test; 8] = [
+    let tests: [Test; 9] = [
         (
             "without_it_each_has_a_tmpfs",
             without_it_each_has_a_tmpfs,
@@ -38,6 +38,11 @@ fn main() -> ExitCode {
             "a_program_writes_there_and_nowhere_else",
             a_program_writes_there_and_nowhere_else,
             worker,
+        ),
+        (
+            "a_device_node_there_leads_nowhere",
+            a_device_node_there_leads_nowhere,
+            worker.or(root),
         ),
         (
             "what_is_no_directory_is_refused",
@@ -196,6 +201,17 @@ fn a_program_writes_there_and_nowhere_else() {
     let steps = format!("  - run: touch {outside}\n    fails: 1\n");
     let other = Project::new(&steps);
     other.perform(&["--scratch", &project.path("storage")]);
+    assert!(project.is_empty());
+}
+
+/// As on the tmpfs: a spec must not get at the host's devices, whatever the file system lets its owner do.
+fn a_device_node_there_leads_nowhere() {
+    let project = Project::new(
+        "  - grep: /run/scratch /proc/self/mountinfo\n  - mknod: \"null c 1 3\"\n  - cat: \"null\"\n    fails: EACCES\n",
+    );
+    project.perform(&["--scratch", &project.path("storage")]);
+    let mounted = &project.results().experiments[0].steps[0].output;
+    assert!(mounted.contains("nosuid,nodev"), "{mounted:?}");
     assert!(project.is_empty());
 }
 

@@ -19,14 +19,14 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fchdir, geteuid, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::emptier;
 use super::state::{self, RunName};
 use crate::recording::Failure;
-use crate::sys::beneath::{self, errno_of};
+use crate::sys::beneath;
 
 const PREFIX: &str = "verify-";
 
@@ -225,23 +225,25 @@ fn record(records: &Path, name: &str, what: &Path) -> Result<(), Failure> {
     symlink(what, &record).map_err(|error| Failure::io("symlink", record.display(), &error))
 }
 
-/// Makes a directory that only its owner can enter. Who may rename in `parent` could put another one there before it is
-/// opened: it must be the caller's own, and empty.
+/// Makes a directory that only its owner can enter.
 fn make_at(parent: &File, name: &OsStr, path: &Path) -> Result<File, Failure> {
     let fail = |call| move |errno| Failure::errno(call, path.display(), errno);
     mkdirat(parent, name, Mode::S_IRWXU).map_err(fail("mkdir"))?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty()).map_err(fail("open"))?;
     let directory = File::from(opened);
-    let metadata = directory
-        .metadata()
-        .map_err(|error| fail("stat")(errno_of(&error)))?;
-    let names = beneath::list(directory.as_fd(), Path::new(""));
-    let is_empty = names.map_err(fail("getdents"))?.is_empty();
-    match metadata.uid() == geteuid().as_raw() && is_empty {
+    match is_new(&directory).map_err(fail("getdents"))? {
         true => Ok(directory),
         false => Err(another(path.display())),
     }
+}
+
+/// Who may rename in the directory above could put another one there before it is opened: it must be the caller's own,
+/// and empty.
+fn is_new(directory: &File) -> Result<bool, Errno> {
+    let owner = fstat(directory)?.st_uid;
+    let is_empty = beneath::list(directory.as_fd(), Path::new(""))?.is_empty();
+    Ok(owner == geteuid().as_raw() && is_empty)
 }
 
 fn another(path: impl std::fmt::Display) -> Failure {
@@ -261,6 +263,8 @@ fn still_there(path: &Path, failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::chown;
+
     use super::*;
 
     /// A folder with a place to lie in, a run's state directory, and the run's directory with one of an experiment in it.
@@ -400,6 +404,25 @@ mod tests {
             trial.scratch.make_for("experiment").is_err(),
             "it is there already"
         );
+    }
+
+    #[test]
+    fn what_somebody_has_put_in_its_stead_is_not_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = File::open(folder.path()).unwrap();
+        assert_eq!(is_new(&directory), Ok(true));
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(is_new(&directory), Ok(false));
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_not_new() {
+        if !geteuid().is_root() {
+            return eprintln!("skipped: only root can give a directory away");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        chown(folder.path(), Some(65534), None).unwrap();
+        assert_eq!(is_new(&File::open(folder.path()).unwrap()), Ok(false));
     }
 
     #[test]

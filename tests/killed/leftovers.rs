@@ -37,6 +37,10 @@ pub const TESTS: &[Test] = &[
         what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4,
     ),
     (
+        "what_is_on_the_storage_goes_without_a_next_start",
+        what_is_on_the_storage_goes_without_a_next_start,
+    ),
+    (
         "without_any_place_for_it_a_run_is_found_by_its_groups",
         without_any_place_for_it_a_run_is_found_by_its_groups,
     ),
@@ -311,4 +315,28 @@ fn what_is_mounted_on_the_storage_stays_and_is_named_with_exit_4() {
     detach(&mounted);
     fs::remove_file(arena.path("said")).unwrap();
     arena.start_next("a mount on the storage");
+}
+
+/// Also of a run that makes no group, which it would have a janitor for as well.
+fn what_is_on_the_storage_goes_without_a_next_start() {
+    let mut arena = Arena::new();
+    let spec = "experiment: slow\ntitle: t\nsteps:\n  - mkdir: -p a/b\n  - run: /bin/sleep 60\n";
+    fs::create_dir(arena.path("slow")).unwrap();
+    fs::write(arena.path("slow/slow.yaml"), spec).unwrap();
+    arena.look_again();
+    let [option, storage] = arena.scratch();
+    let run = arena.start(&["slow", &option, &storage]);
+    let made = |name: &str| {
+        arena
+            .left()
+            .iter()
+            .any(|what| what.starts_with(STORED) && what.ends_with(name))
+    };
+    while !made("/slow/a/b") {
+        assert!(run.is_alive());
+    }
+    run.signal(SIGKILL);
+    run.end();
+    arena.settle();
+    assert_eq!(arena.left(), Vec::<String>::new());
 }
