@@ -190,6 +190,8 @@ impl Run {
             .and_then(|mut vacated| vacated.undo())
             .into_iter()
             .collect();
+        // Its descriptor may be the one that removing it takes.
+        self.scratch = None;
         left.extend(self.directory.as_deref().and_then(scratch::remove));
         if let Some(directory) = self.directory.take() {
             state::remove_empty(&directory);

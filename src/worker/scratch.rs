@@ -11,15 +11,16 @@
 //! be able to rename in the directory that the caller names.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fchdir, geteuid, unlinkat};
 use serde::{Deserialize, Serialize};
 
@@ -42,20 +43,25 @@ struct Identity {
     inode: u64,
 }
 
+impl From<FileStat> for Identity {
+    fn from(status: FileStat) -> Self {
+        Self {
+            device: status.st_dev,
+            inode: status.st_ino,
+        }
+    }
+}
+
 impl Identity {
-    fn of(directory: &File) -> io::Result<Self> {
-        let metadata = directory.metadata()?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
+    fn of(directory: &File) -> Result<Self, Errno> {
+        fstat(directory).map(Self::from)
     }
 }
 
 /// A run's directory.
 pub struct Scratch {
     path: PathBuf,
-    own: File,
+    own: Rc<File>,
 }
 
 impl Scratch {
@@ -67,15 +73,23 @@ impl Scratch {
         let name = name_of(run);
         let path = place.join(&name);
         let below =
-            File::open(place).map_err(|error| Failure::io("open", place.display(), &error))?;
+            open_place(place).map_err(|error| Failure::io("open", place.display(), &error))?;
         record(records, RECORD, &path)?;
-        let own = make_at(&below, name.as_ref(), &path)?;
+        let own = make_at(&below, name.as_ref(), &path).inspect_err(|_| {
+            // Without a directory that could be opened, for want of a descriptor for instance, it could not be removed.
+            if is_absent(&below, name.as_ref()) {
+                forget(records);
+            }
+        })?;
         let identity =
-            Identity::of(&own).map_err(|error| Failure::io("stat", path.display(), &error))?;
+            Identity::of(&own).map_err(|errno| Failure::errno("stat", path.display(), errno))?;
         let text = serde_json::to_string(&identity)
             .map_err(|error| Failure::unexpected("record", path.display(), error.to_string()))?;
         record(records, MADE, Path::new(&text))?;
-        Ok(Self { path, own })
+        Ok(Self {
+            path,
+            own: Rc::new(own),
+        })
     }
 
     /// Makes the directory of an experiment.
@@ -84,26 +98,24 @@ impl Scratch {
     /// Those of mkdir(2), open(2) and fchmod(2).
     pub fn make_for(&self, experiment: &str) -> Result<Room, Failure> {
         let path = self.path.join(experiment);
-        let fail = |call| {
-            let path = path.display();
-            move |error: io::Error| Failure::io(call, path, &error)
-        };
         let directory = make_at(&self.own, experiment.as_ref(), &path)?;
+        let identity = Identity::of(&directory)
+            .map_err(|errno| Failure::errno("stat", path.display(), errno))?;
+        let room = Room {
+            parent: Rc::clone(&self.own),
+            named: Named { path, identity },
+        };
         // Processes of other users are in it as well, whatever the caller's umask.
         let everybody = Permissions::from_mode(0o755);
-        directory
-            .set_permissions(everybody)
-            .map_err(fail("chmod"))?;
-        let identity = Identity::of(&directory).map_err(fail("stat"))?;
-        let parent = self.own.try_clone().map_err(fail("dup"))?;
-        let named = Named { path, identity };
-        Ok(Room { parent, named })
+        let opened = directory.set_permissions(everybody);
+        opened.map_err(|error| Failure::io("chmod", room.named.path.display(), &error))?;
+        Ok(room)
     }
 }
 
 /// An experiment's directory. It is removed at the latest when this is dropped.
 pub struct Room {
-    parent: File,
+    parent: Rc<File>,
     named: Named,
 }
 
@@ -144,7 +156,9 @@ impl Named {
     pub fn enter(&self) -> Result<(), Failure> {
         let fail = |error| Failure::io("open", self.path.display(), &error);
         let directory = state::open(&self.path).map_err(fail)?;
-        match Identity::of(&directory).map_err(fail)? == self.identity {
+        let there = Identity::of(&directory)
+            .map_err(|errno| Failure::errno("stat", self.path.display(), errno))?;
+        match there == self.identity {
             true => fchdir(&directory)
                 .map_err(|errno| Failure::errno("chdir", self.path.display(), errno)),
             false => Err(another(self.path.display())),
@@ -176,10 +190,14 @@ pub fn remove(run: &Path) -> Option<String> {
     if let Err(failure) = remove_recorded(&path, made(run)) {
         return Some(still_there(&path, &failure));
     }
+    forget(run);
+    None
+}
+
+fn forget(run: &Path) {
     for record in [RECORD, MADE] {
         let _ = fs::remove_file(run.join(record));
     }
-    None
 }
 
 fn made(run: &Path) -> Option<Identity> {
@@ -191,29 +209,51 @@ fn remove_recorded(path: &Path, made: Option<Identity>) -> Result<(), Failure> {
     let (Some(place), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
     };
-    match File::open(place) {
+    match open_place(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::io("open", place.display(), &error)),
         Ok(place) => remove_at(&place, name, made),
     }
 }
 
-/// Removes a directory. One that is not known is not emptied: it must be empty.
+/// Removes a directory. One that is not known is not emptied: it must be empty. One that is needs no descriptor.
 fn remove_at(parent: &File, name: &OsStr, made: Option<Identity>) -> Result<(), Failure> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = match openat(parent, name, flags, Mode::empty()) {
+    let fail = |call| move |errno| Failure::errno(call, "", errno);
+    let there = match fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::ENOENT) => return Ok(()),
-        opened => File::from(opened.map_err(|errno| Failure::errno("open", "", errno))?),
+        found => Identity::from(found.map_err(fail("stat"))?),
     };
-    if let Some(made) = made {
-        let there = Identity::of(&directory).map_err(|error| Failure::io("stat", "", &error))?;
-        if there != made {
-            return Err(another(""));
-        }
-        emptier::empty(directory.as_fd())?;
+    if made.is_some_and(|made| made != there) {
+        return Err(another(""));
     }
-    unlinkat(parent, name, UnlinkatFlags::RemoveDir)
-        .map_err(|errno| Failure::errno("rmdir", "", errno))
+    match (unlinkat(parent, name, UnlinkatFlags::RemoveDir), made) {
+        (Err(Errno::ENOTEMPTY | Errno::EEXIST), Some(made)) => empty_at(parent, name, made)?,
+        (removed, _) => return removed.map_err(fail("rmdir")),
+    }
+    unlinkat(parent, name, UnlinkatFlags::RemoveDir).map_err(fail("rmdir"))
+}
+
+/// Empties that very directory.
+fn empty_at(parent: &File, name: &OsStr, made: Identity) -> Result<(), Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let opened = openat(parent, name, flags, Mode::empty());
+    let directory = File::from(opened.map_err(|errno| Failure::errno("open", "", errno))?);
+    let there = Identity::of(&directory).map_err(|errno| Failure::errno("stat", "", errno))?;
+    match there == made {
+        true => emptier::empty(directory.as_fd()),
+        false => Err(another("")),
+    }
+}
+
+fn is_absent(parent: &File, name: &OsStr) -> bool {
+    fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) == Err(Errno::ENOENT)
+}
+
+/// Who may write to a directory need not be able to read it.
+fn open_place(place: &Path) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits()).open(place)
 }
 
 fn name_of(run: &RunName) -> String {
@@ -225,10 +265,17 @@ fn record(records: &Path, name: &str, what: &Path) -> Result<(), Failure> {
     symlink(what, &record).map_err(|error| Failure::io("symlink", record.display(), &error))
 }
 
-/// Makes a directory that only its owner can enter.
+/// Makes a directory that only its owner can enter, or nothing.
 fn make_at(parent: &File, name: &OsStr, path: &Path) -> Result<File, Failure> {
+    mkdirat(parent, name, Mode::S_IRWXU)
+        .map_err(|errno| Failure::errno("mkdir", path.display(), errno))?;
+    open_new(parent, name, path).inspect_err(|_| {
+        let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    })
+}
+
+fn open_new(parent: &File, name: &OsStr, path: &Path) -> Result<File, Failure> {
     let fail = |call| move |errno| Failure::errno(call, path.display(), errno);
-    mkdirat(parent, name, Mode::S_IRWXU).map_err(fail("mkdir"))?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty()).map_err(fail("open"))?;
     let directory = File::from(opened);
@@ -263,7 +310,7 @@ fn still_there(path: &Path, failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::chown;
+    use std::os::unix::fs::{MetadataExt, chown};
 
     use super::*;
 
@@ -341,6 +388,17 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_opened_is_neither_there_nor_on_record() {
+        let keep = tempfile::tempdir().unwrap();
+        let parent = File::open(keep.path()).unwrap();
+        let made = make_at(&parent, "x".as_ref(), Path::new("x")).unwrap();
+        assert!(!is_absent(&parent, "x".as_ref()) && is_new(&made) == Ok(true));
+        let again = make_at(&parent, "x".as_ref(), Path::new("x"));
+        assert_eq!(again.map(drop).unwrap_err().call, "mkdir");
+        assert!(!is_absent(&parent, "x".as_ref()), "that is somebody else's");
+    }
+
+    #[test]
     fn what_is_there_before_anything_was_made_in_it_must_be_empty() {
         let trial = Trial::new();
         fs::remove_file(trial.run.join(MADE)).unwrap();
@@ -357,7 +415,7 @@ mod tests {
         let elsewhere = trial.path("elsewhere");
         fs::rename(&trial.scratch.path, &elsewhere).unwrap();
         symlink(&elsewhere, &trial.scratch.path).unwrap();
-        trial.refused("ENOTDIR");
+        trial.refused("it is not the directory that verify has made");
         assert!(elsewhere.join("experiment/container/file").exists());
     }
 

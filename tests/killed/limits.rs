@@ -131,7 +131,10 @@ fn a_run_out_of_memory_leaves_nothing() {
 }
 
 fn with_resource_limit(arena: &Arena, limit: &str, value: u64) -> Running {
-    let words: Vec<_> = ["run"].into_iter().chain(PLACES).collect();
+    // What has to be removed there takes descriptors and memory, too.
+    let scratch = arena.scratch();
+    let scratch = scratch.iter().map(String::as_str);
+    let words: Vec<_> = ["run"].into_iter().chain(PLACES).chain(scratch).collect();
     let mut command = arena.command(&words);
     Running::start(command.env("LIMIT", format!("ulimit {limit} {value}")))
 }
