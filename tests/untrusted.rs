@@ -34,7 +34,11 @@ fn main() -> ExitCode {
             lint_shows_no_escape_of_a_spec,
         ),
     ];
-    let with_worker: [(&str, fn()); 10] = [
+    let with_worker: [(&str, fn()); 11] = [
+        (
+            "a_program_gets_nothing_of_who_started_verify",
+            a_program_gets_nothing_of_who_started_verify,
+        ),
         (
             "a_program_inherits_no_descriptor",
             a_program_inherits_no_descriptor,
@@ -265,6 +269,20 @@ fn a_program_inherits_no_descriptor() {
     let look = "  - run: sh -c \"for fd in /proc/self/fd/*; do case $fd in */[012]) ;; *) test ! -e $fd || exit 9; esac; done\"\n";
     let before = "  - mkdir: -p a/b\n  - echo: x > a/c\n  - cat: a/c\n  - ls: a\n  - cat: /proc/self/uid_map\n  - cd: a\n";
     as_declared(&format!("{look}{before}{look}"));
+}
+
+/// Neither its environment nor its blocked and ignored signals nor its umask; verify itself blocks some.
+fn a_program_gets_nothing_of_who_started_verify() {
+    // 32 and 33 are glibc's own, and ignored in what its posix_spawn(3) has started.
+    for of_signals in ["SigBlk:.0000000000000000", "SigIgn:.0000000[01][08]0000000"] {
+        as_declared(&format!(
+            "  - run: grep -E '^{of_signals}$' /proc/self/status\n"
+        ));
+    }
+    as_declared(&script("test $(umask) = 0022"));
+    as_declared(
+        "  - run: sh -c \"env | grep -vE '^(PATH|LC_ALL|PWD|OLDPWD|SHLVL|_)='\"\n    fails: 1\n",
+    );
 }
 
 fn a_program_has_no_privilege() {

@@ -7,12 +7,13 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, raise, signal, sigprocmask};
+use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, write};
 
 use super::process::{die_with_parent, exit_now, wait};
 use super::sched::{self, Elevated};
+use super::signal::forget_all;
 
 /// Descriptors that are closed one by one where close_range(2) is not allowed. A service may have a limit of 2^30.
 const MANY_DESCRIPTORS: i32 = 65_536;
@@ -149,7 +150,7 @@ fn spin(parent: Pid, name: &CStr, only: &CpuSet) -> ! {
     }
     close_all();
     let _ = prctl::set_name(name);
-    forget_signals();
+    forget_all();
     if let Err(errno) = sched_setaffinity(Pid::from_raw(0), only) {
         exit_now(errno as i32);
     }
@@ -171,14 +172,6 @@ fn close_all() {
             unsafe { libc::close(descriptor) };
         }
     }
-}
-
-fn forget_signals() {
-    for number in Signal::iterator() {
-        // SAFETY: the default action is no handler of ours.
-        let _ = unsafe { signal(number, SigHandler::SigDfl) };
-    }
-    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod netns;
 mod poll;
 pub mod process;
 pub mod sched;
+pub mod signal;
 pub mod spawn;
 mod steps;
 pub mod sweep;

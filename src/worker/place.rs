@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::scratch::Named;
 use crate::recording::Failure;
 use crate::sys::namespace::make_mounts_private;
+use crate::sys::signal::{forget_all, ignore};
 
 /// The host name that every experiment starts with, that of the tutorial.
 pub const HOSTNAME: &str = "docker1";
@@ -61,7 +63,7 @@ pub struct Place {
 /// Those of mount(2), mkdir(2) and sethostname(2), and of [`Named::enter`].
 pub fn make(made: Option<&Named>) -> Result<Place, Failure> {
     nix::unistd::setsid().map_err(|errno| Failure::errno("setsid", "", errno))?;
-    unblock_signals()?;
+    take_signals();
     umask(Mode::from_bits_truncate(0o022));
     make_mounts_private().map_err(|errno| Failure::errno("mount", "/", errno))?;
     mount_proc()?;
@@ -89,11 +91,11 @@ pub fn make(made: Option<&Named>) -> Result<Place, Failure> {
     })
 }
 
-/// The parent has blocked the signals that it reads from a descriptor, and masks pass through execve(2).
-fn unblock_signals() -> Result<(), Failure> {
-    nix::sys::signal::SigSet::empty()
-        .thread_set_mask()
-        .map_err(|errno| Failure::errno("sigprocmask", "", errno))
+/// The parent has blocked the signals that it reads from a descriptor, and its caller may have some ignored.
+fn take_signals() {
+    forget_all();
+    // To write where nobody reads is an error, as in every Rust program; those that it starts get the default.
+    ignore(Signal::SIGPIPE);
 }
 
 /// In a user namespace a /proc that is over-mounted anywhere, as every container has it, may not be mounted anew

@@ -6,8 +6,10 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::recording::Failure;
+use crate::sys::signal::is_ignored;
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, until this is dropped. They do not end the process before.
+/// SIGINT, SIGTERM and SIGHUP as a descriptor, until this is dropped. They do not end the process before. One that the
+/// caller has ignored, as nohup(1) does with SIGHUP, stays ignored.
 pub struct Signals {
     file: SignalFd,
     before: SigSet,
@@ -22,6 +24,7 @@ impl Signals {
         let fail = |call: &'static str| move |errno| Failure::errno(call, "", errno);
         let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
             .into_iter()
+            .filter(|signal| !is_ignored(*signal))
             .collect();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let file = SignalFd::with_flags(&set, flags).map_err(fail("signalfd"))?;
@@ -50,5 +53,30 @@ impl Drop for Signals {
         // A second Ctrl-C must not end the process before it has reported the first.
         while self.read().is_some() {}
         let _ = self.before.thread_set_mask();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::raise;
+
+    use super::*;
+    use crate::sys::process::in_child;
+    use crate::sys::signal::{forget_all, ignore};
+
+    #[test]
+    fn a_signal_is_read_unless_the_caller_has_it_ignored() {
+        let read = |ignored: Option<Signal>| {
+            in_child(|| {
+                forget_all();
+                ignored.map(ignore);
+                let signals = Signals::take().unwrap();
+                raise(Signal::SIGHUP).unwrap();
+                signals.read().map(|signal| signal as i32)
+            })
+        };
+        assert_eq!(read(None), Ok(Some(libc::SIGHUP)));
+        assert_eq!(read(Some(Signal::SIGTERM)), Ok(Some(libc::SIGHUP)));
+        assert_eq!(read(Some(Signal::SIGHUP)), Ok(None));
     }
 }
