@@ -184,3 +184,21 @@ fn ipv6() -> Result<(), Failure> {
     .map(drop)
     .map_err(|errno: Errno| Failure::errno("socket", "AF_INET6", errno))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_was_no_process_for_was_not_tried() {
+        for (call, tried) in [
+            ("unshare", true),
+            ("mkdir", true),
+            ("fork", false),
+            (PROBE, false),
+        ] {
+            let failure = Failure::errno(call, "", Errno::EAGAIN);
+            assert_eq!(was_tried(&failure), tried, "{call}");
+        }
+    }
+}

@@ -254,3 +254,17 @@ fn name_owner(failure: Failure) -> Failure {
     );
     Failure { message, ..failure }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_the_group_above_is_explains_eacces_alone() {
+        for (errno, explained) in [(Errno::EACCES, true), (Errno::EROFS, false)] {
+            let failure = name_owner(Failure::errno("mkdir", "/sys/fs/cgroup/x", errno));
+            let names = failure.message.contains("belongs to another user");
+            assert_eq!(names, explained, "{failure}");
+        }
+    }
+}

@@ -368,4 +368,15 @@ mod tests {
         assert_eq!(place.reap(), Vec::<String>::new());
         assert!(place.is_clean());
     }
+
+    #[test]
+    fn a_group_of_another_user_is_not_ones_own() {
+        let keep = tempfile::tempdir().unwrap();
+        assert!(is_own(keep.path()));
+        assert!(!is_own(&keep.path().join("absent")));
+        match std::os::unix::fs::chown(keep.path(), Some(1000), None) {
+            Err(error) => eprintln!("skipped: chown: {error}"),
+            Ok(()) => assert!(!is_own(keep.path())),
+        }
+    }
 }

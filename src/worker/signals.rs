@@ -69,7 +69,7 @@ mod tests {
         let read = |ignored: Option<Signal>| {
             in_child(|| {
                 forget_all();
-                ignored.map(ignore);
+                ignored.into_iter().for_each(ignore);
                 let signals = Signals::take().unwrap();
                 raise(Signal::SIGHUP).unwrap();
                 signals.read().map(|signal| signal as i32)

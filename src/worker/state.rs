@@ -330,4 +330,30 @@ mod tests {
         chown(keep.path(), Some(65534), None).unwrap();
         assert!(unusable(keep.path()).ends_with("it belongs to user 65534"));
     }
+
+    #[test]
+    fn what_is_not_there_has_no_lock_and_what_is_no_directory_is_an_error() {
+        let keep = tempfile::tempdir().unwrap();
+        let path = keep.path().join("x");
+        assert!(wait_for_lock(&path).unwrap().is_none());
+        std::fs::write(&path, "").unwrap();
+        assert!(wait_for_lock(&path).is_err());
+    }
+
+    #[test]
+    fn a_state_directory_that_cannot_be_used_says_why() {
+        let keep = tempfile::tempdir().unwrap();
+        symlink("/", keep.path().join("link")).unwrap();
+        for (name, why) in [
+            ("link", "it is not a directory"),
+            (&"x".repeat(256), "ENAMETOOLONG"),
+        ] {
+            match look(&keep.path().join(name)) {
+                Found::Unusable(failure) => {
+                    assert!(failure.to_string().contains(why), "{failure}");
+                }
+                _ => panic!("{name} may be used"),
+            }
+        }
+    }
 }

@@ -237,4 +237,11 @@ mod tests {
         fs::remove_dir_all(place.own()).unwrap();
         assert_eq!(vacated.undo(), None);
     }
+
+    #[test]
+    fn a_leaf_is_known_by_its_name() {
+        let leaf = Path::new("/sys/fs/cgroup/x").join(format!("187a5e9d2c3f1b04-1f3a{CALLER}"));
+        assert!(Vacated::is_leaf(&leaf));
+        assert!(!Vacated::is_leaf(&leaf.join("x")) && !Vacated::is_leaf(Path::new("/")));
+    }
 }

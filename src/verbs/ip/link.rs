@@ -258,4 +258,23 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn without_a_command_links_are_shown() {
+        let parse = |line: &str| {
+            let ip: super::super::Ip = crate::verbs::tests::parse(line).unwrap();
+            match ip.object {
+                super::super::Object::Link(command) => command,
+                _ => panic!("{line}"),
+            }
+        };
+        let name = || "lo".parse().unwrap();
+        for line in ["link", "link show", "link list", "link ls"] {
+            assert_eq!(parse(line), Command::Show(None), "{line}");
+        }
+        assert_eq!(parse("link show lo"), Command::Show(Some(name())));
+        assert_eq!(parse("link set lo up"), Command::Up(name()));
+        assert_eq!(parse("link set lo down"), Command::Down(name()));
+        assert_eq!(parse("link del lo"), Command::Delete(name()));
+    }
 }

@@ -90,3 +90,40 @@ fn open(path: &SpecPath, session: &mut Session) -> Result<File, Failure> {
         .map(File::from)
         .map_err(|errno| Failure::errno("open", path, errno))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Usage, Verdict};
+
+    fn found(usage: Option<Usage>) -> Answer {
+        let limit: UsageLimit = "20% ±5%".parse().unwrap();
+        let alone = Alone::new("a.out".to_owned(), limit, SpecPath::here());
+        alone.answer(&MeasuredUsage {
+            verdict: Verdict::Inside,
+            usage,
+            samples: vec![18.0, 19.5],
+        })
+    }
+
+    #[test]
+    fn what_was_measured_is_kept_with_its_limit() {
+        let usage = Usage {
+            percent: 19.5,
+            half_width: 0.5,
+        };
+        let answer = found(Some(usage));
+        assert_eq!(answer.found, "19.5% (±0.5%)");
+        let kept = answer.measurement.unwrap();
+        assert_eq!((kept.value, kept.half_width), (19.5, 0.5));
+        assert_eq!(kept.band, (0.0, 25.0));
+        assert_eq!(kept.samples, [18.0, 19.5]);
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_is_known() {
+        let answer = found(None);
+        assert_eq!(answer.found, "nothing known");
+        assert_eq!(answer.measurement, None);
+    }
+}

@@ -114,6 +114,8 @@ fn mounts_are_known_by_their_place_and_source() {
         "40 27 0:40 / /var/lib/docker/overlay2/c0ffee/merge rw - overlay overlay rw\n",
         "40 27 0:40 / /run/netns/guest2 rw - nsfs nsfs rw\n",
         "40 27 0:40 / /mnt/guestnet rw - nsfs nsfs rw\n",
+        "40 27 0:40 / /mnt/proc rw - proc proc rw\n",
+        "40 27 0:40 / /proc rw - tmpfs tmpfs rw\n",
         "40 27 nonsense\n",
     ] {
         assert_eq!(
