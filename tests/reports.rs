@@ -276,3 +276,18 @@ fn a_page_has_the_verdict_first_and_every_experiment() {
         at("A veth pair: host (1.2.3.4/24) in the host's side and guest (1.2.3.5/24) in guestnet");
     }
 }
+
+/// What a picture looks like only a person can say: `cargo insta review`.
+#[test]
+fn pictures_are_as_reviewed() {
+    let of = |name: &str| {
+        let page = Format::Html.render(&read(name)).unwrap();
+        let drawn = page.split("<svg").skip(1);
+        let drawn = drawn.map(|rest| rest.split_once("</svg>").unwrap().0.to_owned());
+        drawn
+            .map(|picture| format!("<svg{picture}</svg>\n"))
+            .collect::<String>()
+    };
+    let pictures = ["certified.json", "failing.json"].map(of).concat();
+    insta::assert_snapshot!("pictures", pictures.replace('>', ">\n"));
+}
