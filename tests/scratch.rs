@@ -263,7 +263,8 @@ fn others_directories_are_refused() {
 /// What could not be found again after a SIGKILL.
 fn without_a_record_nothing_is_made() {
     let project = Project::new("  - pwd:\n");
-    let read_only = "for d in /run /tmp /dev/shm; do mount --bind $d $d; mount -o remount,bind,ro $d; done";
+    let read_only =
+        "for d in /run /tmp /dev/shm; do mount --bind $d $d; mount -o remount,bind,ro $d; done";
     let (code, text) = project.after(read_only);
     assert!(
         code == 3 && text.contains("no directory can be made for a record"),
