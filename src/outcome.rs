@@ -102,7 +102,7 @@ pub fn judge(
     let step = recording.last_step();
     let line = step.map(|step| step.line);
     let at = step.map_or(String::new(), |step| format!(" at `{}`", step.text));
-    match &recording.end {
+    let judgement = match &recording.end {
         End::Unmet { need, failure } => Judgement::of(
             Outcome::Skip,
             "unmet-need",
@@ -126,12 +126,16 @@ pub fn judge(
             let text = format!("not done after {} s{at}", seconds(*limit_ms));
             Judgement::of(Outcome::Broken, "time-limit", text).at(line)
         }
-        End::Stopped => stopped(recording, transcript, snapshot),
+        End::Stopped => stopped(recording),
         End::Completed if !recording.leftovers.is_empty() => {
             let left = recording.leftovers.join("; ");
-            Judgement::of(Outcome::Fail, "left-behind", format!("left behind: {left}"))
+            return Judgement::of(Outcome::Fail, "left-behind", format!("left behind: {left}"));
         }
-        End::Completed => compared(transcript, snapshot),
+        End::Completed => return compared(transcript, snapshot),
+    };
+    Judgement {
+        diff: snapshot.and_then(|stored| diff_so_far(stored, recording, transcript)),
+        ..judgement
     }
 }
 
@@ -142,7 +146,7 @@ fn seconds(milliseconds: u64) -> String {
     }
 }
 
-fn stopped(recording: &Recording, transcript: &Transcript, snapshot: Option<&Stored>) -> Judgement {
+fn stopped(recording: &Recording) -> Judgement {
     let failed = recording
         .steps
         .iter()
@@ -174,27 +178,25 @@ fn stopped(recording: &Recording, transcript: &Transcript, snapshot: Option<&Sto
             format!("`{}` failed: {failure}", step.text),
         ),
     };
-    Judgement {
-        diff: snapshot.map(|stored| diff_so_far(stored, &transcript.text)),
-        ..judgement.at(Some(step.line))
-    }
+    judgement.at(Some(step.line))
 }
 
-/// The diff of a session that ended early: what the snapshot has after that is not missing, it was never asked.
-fn diff_so_far(stored: &Stored, observed: &str) -> Diff {
-    let expected = &stored.snapshot.contents;
-    let commands = observed.lines().filter(|line| is_command(line)).count();
+/// The diff of a session that ended early: what the snapshot has after its last answer is not missing, it was never asked.
+fn diff_so_far(stored: &Stored, recording: &Recording, transcript: &Transcript) -> Option<Diff> {
+    let last = recording.steps.iter().rposition(|step| step.ended)?;
+    let expected = session_of(last + 1, &stored.snapshot.contents);
+    let observed = session_of(last + 1, &transcript.text);
+    Some(diff(&expected, &normalise(&observed), stored.first_line))
+}
+
+/// The beginning of a session, with so many commands and what each printed.
+fn session_of(commands: usize, text: &str) -> String {
     let mut seen = 0;
-    let performed = expected.lines().take_while(|line| {
+    let lines = text.lines().take_while(|line| {
         seen += usize::from(is_command(line));
         seen <= commands
     });
-    let performed: Vec<_> = performed.collect();
-    diff(
-        &performed.join("\n"),
-        &normalise(observed),
-        stored.first_line,
-    )
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn is_command(line: &str) -> bool {
@@ -375,6 +377,34 @@ mod tests {
             diff,
             "5 5   # cat a\n6   - Hello\n7   - world\n  6 + cat: ENOENT: no such file or directory\n"
         );
+    }
+
+    #[test]
+    fn what_differed_before_the_end_is_told_and_the_step_that_was_ended_is_not() {
+        let mut late = recording(End::TimedOut { limit_ms: 50 }, None);
+        let running = StepRecord {
+            output: Output::nothing(),
+            ended: false,
+            ..late.steps[0].clone()
+        };
+        late.steps.push(running);
+        let told = |late: &Recording, snapshot: &str| {
+            let judgement = judge(late, &transcribe(late), Some(&stored(snapshot)));
+            assert_eq!(judgement.outcome, Outcome::Broken);
+            judgement.diff.map_or(String::new(), |diff| diff.plain())
+        };
+        assert_eq!(told(&late, "# cat a\nHello\n# cat a\nHello\n"), "");
+        let differs = "5 5   # cat a\n6   - Hallo\n  6 + Hello\n";
+        for end in [
+            late.end.clone(),
+            End::Interrupted,
+            End::Died { how: String::new() },
+        ] {
+            late.end = end;
+            assert_eq!(told(&late, "# cat a\nHallo\n# cat a\nHello\n"), differs);
+        }
+        late.steps.remove(0);
+        assert_eq!(told(&late, "# cat a\nHallo\n"), "", "nothing was answered");
     }
 
     #[test]
