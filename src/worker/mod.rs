@@ -24,6 +24,7 @@ mod scratch;
 mod signals;
 mod state;
 mod supervised;
+mod unspawned;
 mod vacated;
 
 pub use parent::{Performed, Progress, Task, perform};

@@ -17,16 +17,13 @@ use super::message::{Event, Order};
 use super::parent::Task;
 use super::run::Run;
 use super::scratch::Room;
+use super::unspawned::not_spawned;
 use crate::recording::{End, Failure, Recording, StepRecord};
 use crate::session::Flow;
 use crate::spec::Step;
-use crate::sys::idmap::MapError;
 use crate::sys::namespace::flags;
 use crate::sys::process;
-use crate::sys::spawn::{Program, SpawnFailure, Spawned, spawn};
-
-/// What is being done when newuidmap(1) or newgidmap(1) fails.
-pub(super) const MAP_IDS: &str = "map subordinate ids";
+use crate::sys::spawn::{Program, Spawned, spawn};
 
 /// How long a worker may take to make its place and to try its needs.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -51,20 +48,6 @@ pub(super) fn not_performed(task: &Task, end: End) -> Recording {
 
 fn count(steps: &[Step]) -> usize {
     steps.iter().map(|step| 1 + count(&step.inside)).sum()
-}
-
-pub(super) fn not_spawned(failure: SpawnFailure) -> Failure {
-    match failure {
-        SpawnFailure::Call(error) => {
-            Failure::errno(error.call, "the worker's namespaces", error.errno)
-        }
-        SpawnFailure::Map(MapError::Execute(program, errno)) => {
-            Failure::errno(MAP_IDS, program, errno)
-        }
-        SpawnFailure::Map(MapError::Refused(program, words)) => {
-            Failure::unexpected(MAP_IDS, program, words)
-        }
-    }
 }
 
 /// A worker as its parent sees it.
