@@ -1,7 +1,7 @@
 //! Adding and listing addresses, as `ip-address(8)` does.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use libc::{RTM_GETADDR, RTM_NEWADDR};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -12,8 +12,11 @@ use netlink_packet_route::address::{
 
 use super::channel::Call;
 use super::error::NetError;
-use super::event::BACKGROUND_LIMIT;
 use super::{Address, IpNet, Netlink, decoded};
+
+/// How long the kernel may take for work that it does in the background but at once. It took 0.1 ms, and
+/// tens of them while other processes made and deleted network namespaces.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) const GETADDR: Call = Call {
     name: "RTM_GETADDR",

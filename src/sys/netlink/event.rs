@@ -1,7 +1,7 @@
 //! Waiting for the network: by asking the kernel, then for its events, never by sleeping.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use libc::{RTM_NEWADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
 use nix::errno::Errno;
@@ -9,10 +9,6 @@ use nix::errno::Errno;
 use super::address_request::GETADDR;
 use super::link_request::GETLINK;
 use super::{Address, NetError, Netlink};
-
-/// How long the kernel may take for work that it does in the background but at once. It took 0.1 ms, and
-/// tens of them while other processes made and deleted network namespaces.
-pub(super) const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
 
 impl Netlink {
     /// From now on keeps events about links. Call it before a deletion that [`Netlink::wait_deleted`] is to
@@ -76,11 +72,7 @@ impl Netlink {
     /// subscription, and the kernel may have had to drop events.
     fn is_deleted(&mut self, index: u32) -> Result<bool, NetError> {
         self.discard_events(&format!("if{index}"))?;
-        match self.link_by_index(index) {
-            Ok(_) => Ok(false),
-            Err(error) if error.errno == Errno::ENODEV => Ok(true),
-            Err(error) => Err(error),
-        }
+        Ok(self.find_link(index)?.is_none())
     }
 
     /// Waits until the link has an IPv6 link-local address, which the kernel makes when the link becomes

@@ -39,20 +39,17 @@ impl Netlink {
         let payloads = self.requests.dump(GETLINK, &without_stats(Vec::new()))?;
         let mut links = Vec::new();
         for payload in payloads {
-            let link = decoded(GETLINK, "", Link::parse(&payload))?;
-            links.extend(
-                link.map(|link| self.refreshed(link.index))
-                    .transpose()?
-                    .flatten(),
-            );
+            if let Some(link) = decoded(GETLINK, "", Link::parse(&payload))? {
+                // A dump shows the state before the changes that the kernel has yet to work off.
+                links.extend(self.find_link(link.index)?);
+            }
         }
         links.sort_by_key(|link| link.index);
         Ok(links)
     }
 
-    /// The link as it is now; none when it has been deleted. A dump shows the state before the changes that the
-    /// kernel has yet to work off.
-    fn refreshed(&mut self, index: u32) -> Result<Option<Link>, NetError> {
+    /// The link of that index, if there is one.
+    pub(super) fn find_link(&mut self, index: u32) -> Result<Option<Link>, NetError> {
         match self.link_by_index(index) {
             Ok(link) => Ok(Some(link)),
             Err(error) if error.errno == Errno::ENODEV => Ok(None),
