@@ -30,13 +30,12 @@ pub fn main() -> ! {
 /// # Errors
 /// Those of [`sweep::empty`], and what keeps a user namespace with these ids from being made.
 pub fn empty(directory: BorrowedFd<'_>) -> Result<(), Failure> {
-    let refused = |errno| Err(Failure::errno("unlink", "", errno));
-    match (sweep::empty(directory), subordinate_ids()) {
-        (Ok(()), _) => Ok(()),
-        (Err(Errno::EACCES | Errno::EPERM), Some(ids)) if !geteuid().is_root() => {
+    match sweep::empty(directory) {
+        Err(errno @ (Errno::EACCES | Errno::EPERM)) if !geteuid().is_root() => {
+            let ids = subordinate_ids().ok_or_else(|| not_emptied(errno))?;
             empty_as_all(ids, directory)
         }
-        (Err(errno), _) => refused(errno),
+        emptied => emptied.map_err(not_emptied),
     }
 }
 
@@ -48,10 +47,13 @@ fn empty_as_all(ids: SubordinateIds, directory: BorrowedFd<'_>) -> Result<(), Fa
         subordinate_ids: Some(ids),
     })
     .map_err(not_spawned)?;
-    let failed = |errno| Err(Failure::errno("unlink", "", errno));
     match wait(process.pid) {
         Ok(WaitStatus::Exited(_, 0)) => Ok(()),
-        Ok(WaitStatus::Exited(_, status)) => failed(Errno::from_raw(status)),
-        _ => failed(Errno::ECHILD),
+        Ok(WaitStatus::Exited(_, status)) => Err(not_emptied(Errno::from_raw(status))),
+        _ => Err(not_emptied(Errno::ECHILD)),
     }
+}
+
+fn not_emptied(errno: Errno) -> Failure {
+    Failure::errno("unlink", "", errno)
 }
