@@ -1,17 +1,15 @@
 //! Where experiments lie on a file system of the host.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
 use serde::{Deserialize, Serialize};
 
-use crate::sys::mount_of;
+use crate::sys::{mount_of, open_directory};
 
 /// A directory of the host below which experiments are performed, as on the storage of a container engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +30,7 @@ impl ScratchPlace {
     /// realpath(3). A path that is not UTF-8, which results could not hold.
     pub fn look(named: &Path) -> io::Result<Self> {
         let path = named.canonicalize()?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits())
-            .open(&path)?;
+        let directory = open_directory(&path)?;
         let access = AccessFlags::W_OK | AccessFlags::X_OK;
         faccessat(&directory, ".", access, AtFlags::AT_EACCESS)?;
         let not_text = || io::Error::other("its path is not UTF-8");

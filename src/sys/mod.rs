@@ -26,10 +26,25 @@ pub mod sweep;
 mod test_namespaces;
 pub mod xattr;
 
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use procfs::process::{MountInfo, Process};
+
+/// A directory to act in, which who may write to it need not be able to read. `O_PATH` in open(2)
+///
+/// # Errors
+/// Those of open(2): `ENOTDIR` for what is none.
+pub fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits()).open(path)
+}
 
 /// The mount that a file is on, as /proc/self/mountinfo shows it.
 ///

@@ -33,7 +33,7 @@ pub(super) fn reap_in(states: &[PathBuf], cgroups: &Cgroups) -> Vec<String> {
         for run in runs(state) {
             left.extend(reap_run(&run, deadline));
         }
-        state::remove_if_empty(state);
+        state::remove_unused(state);
     }
     let unknown = |run: &RunName| !states.iter().any(|state| state.join(run.as_str()).exists());
     for group in all_groups(cgroups) {
@@ -98,11 +98,7 @@ pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
 }
 
 fn directory_left(run: &Path, error: &io::Error) -> String {
-    let reason = Failure::io("rmdir", "", error).text();
-    format!(
-        "directory {} could not be removed ({reason})",
-        run.display()
-    )
+    state::still_there(run, Failure::io("rmdir", "", error).text())
 }
 
 /// A group whose run has no directory: it was removed by force, or belongs to a run that has its own file systems.

@@ -11,10 +11,10 @@
 //! be able to rename in the directory that the caller names.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::emptier;
 use super::state::{self, RunName};
 use crate::recording::Failure;
-use crate::sys::beneath;
+use crate::sys::{beneath, open_directory};
 
 const PREFIX: &str = "verify-";
 
@@ -53,8 +53,17 @@ impl From<FileStat> for Identity {
 }
 
 impl Identity {
-    fn of(directory: &File) -> Result<Self, Errno> {
-        fstat(directory).map(Self::from)
+    fn of(directory: &File, path: &Path) -> Result<Self, Failure> {
+        let status = fstat(directory);
+        let status = status.map_err(|errno| Failure::errno("stat", path.display(), errno))?;
+        Ok(Self::from(status))
+    }
+
+    fn check(self, directory: &File, path: &Path) -> Result<(), Failure> {
+        match Self::of(directory, path)? == self {
+            true => Ok(()),
+            false => Err(another(path)),
+        }
     }
 }
 
@@ -73,7 +82,7 @@ impl Scratch {
         let name = name_of(run);
         let path = place.join(&name);
         let below =
-            open_place(place).map_err(|error| Failure::io("open", place.display(), &error))?;
+            open_directory(place).map_err(|error| Failure::io("open", place.display(), &error))?;
         record(records, RECORD, &path)?;
         let own = make_at(&below, name.as_ref(), &path).inspect_err(|_| {
             // Without a directory that could be opened, for want of a descriptor for instance, it could not be removed.
@@ -81,8 +90,7 @@ impl Scratch {
                 forget(records);
             }
         })?;
-        let identity =
-            Identity::of(&own).map_err(|errno| Failure::errno("stat", path.display(), errno))?;
+        let identity = Identity::of(&own, &path)?;
         let text = serde_json::to_string(&identity)
             .map_err(|error| Failure::unexpected("record", path.display(), error.to_string()))?;
         record(records, MADE, Path::new(&text))?;
@@ -99,8 +107,7 @@ impl Scratch {
     pub fn make_for(&self, experiment: &str) -> Result<Room, Failure> {
         let path = self.path.join(experiment);
         let directory = make_at(&self.own, experiment.as_ref(), &path)?;
-        let identity = Identity::of(&directory)
-            .map_err(|errno| Failure::errno("stat", path.display(), errno))?;
+        let identity = Identity::of(&directory, &path)?;
         let room = Room {
             parent: Rc::clone(&self.own),
             named: Named { path, identity },
@@ -131,7 +138,8 @@ impl Room {
         let Named { path, identity } = &self.named;
         let name = path.file_name().unwrap_or_default();
         let removed = remove_at(&self.parent, name, Some(*identity));
-        removed.err().map(|failure| still_there(path, &failure))
+        let failure = removed.err()?;
+        Some(state::still_there(path, failure))
     }
 }
 
@@ -154,15 +162,11 @@ impl Named {
     /// # Errors
     /// Those of open(2); another directory is there by now.
     pub fn enter(&self) -> Result<(), Failure> {
-        let fail = |error| Failure::io("open", self.path.display(), &error);
-        let directory = state::open(&self.path).map_err(fail)?;
-        let there = Identity::of(&directory)
-            .map_err(|errno| Failure::errno("stat", self.path.display(), errno))?;
-        match there == self.identity {
-            true => fchdir(&directory)
-                .map_err(|errno| Failure::errno("chdir", self.path.display(), errno)),
-            false => Err(another(self.path.display())),
-        }
+        let path = self.path.display();
+        let opened = state::open(&self.path);
+        let directory = opened.map_err(|error| Failure::io("open", &path, &error))?;
+        self.identity.check(&directory, &self.path)?;
+        fchdir(&directory).map_err(|errno| Failure::errno("chdir", &path, errno))
     }
 }
 
@@ -188,7 +192,7 @@ pub fn remove(run: &Path) -> Option<String> {
         return None;
     }
     if let Err(failure) = remove_recorded(&path, made(run)) {
-        return Some(still_there(&path, &failure));
+        return Some(state::still_there(&path, failure));
     }
     forget(run);
     None
@@ -209,14 +213,15 @@ fn remove_recorded(path: &Path, made: Option<Identity>) -> Result<(), Failure> {
     let (Some(place), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
     };
-    match open_place(place) {
+    match open_directory(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::io("open", place.display(), &error)),
         Ok(place) => remove_at(&place, name, made),
     }
 }
 
-/// Removes a directory. One that is not known is not emptied: it must be empty. One that is needs no descriptor.
+/// Removes a directory. It must be empty where it is not known which one was made. An empty one takes no descriptor, which
+/// there may be none of.
 fn remove_at(parent: &File, name: &OsStr, made: Option<Identity>) -> Result<(), Failure> {
     let fail = |call| move |errno| Failure::errno(call, "", errno);
     let there = match fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -224,7 +229,7 @@ fn remove_at(parent: &File, name: &OsStr, made: Option<Identity>) -> Result<(), 
         found => Identity::from(found.map_err(fail("stat"))?),
     };
     if made.is_some_and(|made| made != there) {
-        return Err(another(""));
+        return Err(another(Path::new("")));
     }
     match (unlinkat(parent, name, UnlinkatFlags::RemoveDir), made) {
         (Err(Errno::ENOTEMPTY | Errno::EEXIST), Some(made)) => empty_at(parent, name, made)?,
@@ -238,22 +243,12 @@ fn empty_at(parent: &File, name: &OsStr, made: Identity) -> Result<(), Failure> 
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty());
     let directory = File::from(opened.map_err(|errno| Failure::errno("open", "", errno))?);
-    let there = Identity::of(&directory).map_err(|errno| Failure::errno("stat", "", errno))?;
-    match there == made {
-        true => emptier::empty(directory.as_fd()),
-        false => Err(another("")),
-    }
+    made.check(&directory, Path::new(""))?;
+    emptier::empty(directory.as_fd())
 }
 
 fn is_absent(parent: &File, name: &OsStr) -> bool {
     fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) == Err(Errno::ENOENT)
-}
-
-/// Who may write to a directory need not be able to read it.
-fn open_place(place: &Path) -> io::Result<File> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags.bits()).open(place)
 }
 
 fn name_of(run: &RunName) -> String {
@@ -281,7 +276,7 @@ fn open_new(parent: &File, name: &OsStr, path: &Path) -> Result<File, Failure> {
     let directory = File::from(opened);
     match is_new(&directory).map_err(fail("getdents"))? {
         true => Ok(directory),
-        false => Err(another(path.display())),
+        false => Err(another(path)),
     }
 }
 
@@ -293,19 +288,9 @@ fn is_new(directory: &File) -> Result<bool, Errno> {
     Ok(owner == geteuid().as_raw() && is_empty)
 }
 
-fn another(path: impl std::fmt::Display) -> Failure {
-    Failure::unexpected(
-        "open",
-        path,
-        "it is not the directory that verify has made there",
-    )
-}
-
-fn still_there(path: &Path, failure: &Failure) -> String {
-    format!(
-        "directory {} could not be removed ({failure})",
-        path.display()
-    )
+fn another(path: &Path) -> Failure {
+    let message = "it is not the directory that verify has made there";
+    Failure::unexpected("open", path.display(), message)
 }
 
 #[cfg(test)]

@@ -170,12 +170,17 @@ pub fn remove_empty(run: &Path) {
 
 /// Removes a state directory that may be used and has nothing in it: a run was killed before it had its own directory
 /// there, and the next one may have it in another place. Not while somebody has its lock.
-pub fn remove_if_empty(state: &Path) {
+pub fn remove_unused(state: &Path) {
     if matches!(look(state), Found::Own)
         && let Ok(Locked::Taken(_lock)) = lock(state)
     {
         let _ = std::fs::remove_dir(state);
     }
+}
+
+/// The sentence for a directory that could not be removed.
+pub fn still_there(path: &Path, why: impl std::fmt::Display) -> String {
+    format!("directory {} could not be removed ({why})", path.display())
 }
 
 /// Takes other users' rights to a directory away: whoever may open it may hold its lock, too.
