@@ -45,41 +45,39 @@ fn unfit_upper(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
             "keep upperdir and workdir on ext4, xfs (ftype=1), btrfs or tmpfs: in a container on a volume; dmesg has the kernel's own words, which begin with `overlayfs:`",
         ),
     };
-    let evidence = std::iter::once(symptom.failure.to_string())
-        .chain(facts.quote_scratch())
-        .chain(said)
-        .collect();
+    let evidence = performed(symptom, facts).chain(said).collect();
     Some(Diagnosis::new(cause, evidence, remedy))
+}
+
+/// What failed and where, as evidence.
+fn performed(symptom: &Symptom<'_>, facts: &Facts) -> impl Iterator<Item = String> {
+    std::iter::once(symptom.failure.to_string()).chain(facts.quote_scratch())
 }
 
 /// Not a tmpfs only where the caller has named a directory. It has had attributes of root's for long, those of an ordinary
 /// user only lately.
 fn no_attributes(symptom: &Symptom<'_>, facts: &Facts) -> Diagnosis {
-    let mut evidence = vec![symptom.failure.to_string()];
-    if let Some(place) = facts.quote_scratch() {
-        evidence.push(place);
-        return Diagnosis::new(
-            "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced",
-            evidence,
-            "keep layers on ext4, xfs or btrfs",
-        );
-    }
-    evidence.extend(facts.quote_configuration("CONFIG_TMPFS_XATTR"));
-    let (cause, remedy) = match symptom.failure.object.starts_with("user.") {
-        _ if facts.is_left_out("CONFIG_TMPFS_XATTR") => (
+    let keeps_none = "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced";
+    let is_tmpfs = facts.storage().is_none();
+    let configuration = facts.quote_configuration("CONFIG_TMPFS_XATTR");
+    let configuration = configuration.filter(|_| is_tmpfs);
+    let (cause, remedy) = match () {
+        () if !is_tmpfs => (keeps_none, "keep layers on ext4, xfs or btrfs"),
+        () if facts.is_left_out("CONFIG_TMPFS_XATTR") => (
             "the kernel was built without extended attributes on tmpfs",
             "run a kernel with CONFIG_TMPFS_XATTR=y",
         ),
-        true => (
+        () if symptom.failure.object.starts_with("user.") => (
             "this kernel's tmpfs keeps no extended attributes of ordinary users, by which overlay marks what a container replaced",
             "run verify as root, whose marks are trusted.*, or a kernel whose tmpfs takes user.* (Linux 6.6); storage of rootless containers on ext4, xfs or btrfs is not concerned: --scratch shows it",
         ),
-        false => (
-            "the file system of the scratch directory keeps no extended attributes, by which overlay marks what a container replaced",
+        () => (
+            keeps_none,
             "keep layers on ext4, xfs, btrfs or a tmpfs with CONFIG_TMPFS_XATTR=y",
         ),
     };
-    Diagnosis::new(cause, evidence, remedy)
+    let evidence = performed(symptom, facts).chain(configuration);
+    Diagnosis::new(cause, evidence.collect(), remedy)
 }
 
 /// A whiteout is told from a file by its kind. Without one, what was removed is still listed.
@@ -88,10 +86,7 @@ fn no_d_type(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     let said = said.find(|line| line.contains("needs to support d_type"))?;
     Some(Diagnosis::new(
         "the upper layer lies on a file system whose directories do not say what kind a file is (d_type): an overlay on it still lists what was removed",
-        std::iter::once(symptom.failure.to_string())
-            .chain(facts.quote_scratch())
-            .chain([said])
-            .collect(),
+        performed(symptom, facts).chain([said]).collect(),
         "keep upperdir on xfs made with ftype=1 (xfs_info shows it), ext4 with the feature filetype (tune2fs -l), btrfs or tmpfs; xfs has to be made anew for that",
     ))
 }
