@@ -25,10 +25,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// By a file that has no name before it is whole, so that SIGKILL leaves nothing of it. `O_TMPFILE` in open(2)
 fn replace_unnamed(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_TMPFILE);
-    let mut file = options.open(folder.unwrap_or(Path::new(".")))?;
+    let mut file = unnamed_in(folder_of(path))?;
     write(&mut file, bytes)?;
     match name(&file, path) {
         Err(Errno::EEXIST) => {}
@@ -39,6 +36,17 @@ fn replace_unnamed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = fs::remove_file(&temporary);
     name(&file, &temporary)?;
     rename(&temporary, path)
+}
+
+fn unnamed_in(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(libc::O_TMPFILE);
+    options.open(folder)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    parent.unwrap_or(Path::new("."))
 }
 
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -68,7 +76,7 @@ fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
 
 /// By a file of another name.
 fn replace_named(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (temporary, mut file) = create_in(path.parent().unwrap_or(Path::new("")))?;
+    let (temporary, mut file) = create_in(folder_of(path))?;
     let written = write(&mut file, bytes).inspect_err(|_| drop(fs::remove_file(&temporary)));
     written.and_then(|()| rename(&temporary, path))
 }
@@ -94,19 +102,21 @@ mod tests {
 
     type Way = fn(&Path, &[u8]) -> io::Result<()>;
 
-    /// The ways that there are where tests have their files.
-    fn ways() -> Vec<Way> {
-        let all: [Way; 3] = [replace, replace_named, replace_unnamed];
-        let probe = OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_TMPFILE)
-            .open(std::env::temp_dir());
-        if let Err(error) = &probe {
+    /// Whether there are files without a name where tests have theirs.
+    fn makes_unnamed() -> bool {
+        let made = unnamed_in(&std::env::temp_dir());
+        if let Err(error) = &made {
             eprintln!(
                 "skipped: files without a name, which this file system does not make: {error}"
             );
         }
-        all[..2 + usize::from(probe.is_ok())].to_vec()
+        made.is_ok()
+    }
+
+    /// The ways that there are.
+    fn ways() -> Vec<Way> {
+        let all: [Way; 3] = [replace, replace_named, replace_unnamed];
+        all[..2 + usize::from(makes_unnamed())].to_vec()
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -158,7 +168,7 @@ mod tests {
         let path = keep.path().join("report");
         fs::write(&path, "old").unwrap();
         fs::write(temporary_of(&path), "left").unwrap();
-        if !ways().contains(&(replace_unnamed as Way)) {
+        if !makes_unnamed() {
             return;
         }
         replace(&path, b"new").unwrap();
