@@ -1,4 +1,4 @@
-//! The cgroups of experiments: the only things that outlive a worker.
+//! The cgroups of experiments, which outlive a worker.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

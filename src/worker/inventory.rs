@@ -79,9 +79,9 @@ fn collect_words(step: &Step, words: &mut BTreeSet<String>) {
 }
 
 impl Inventory {
-    /// Takes it, with the directories of runs below `place`. What cannot be seen is left out, before and after alike.
+    /// Takes it, with the directories of runs below `storage`. What cannot be seen is left out, before and after alike.
     #[must_use]
-    pub fn take(cgroups: &Cgroups, place: Option<&Path>) -> Self {
+    pub fn take(cgroups: &Cgroups, storage: Option<&Path>) -> Self {
         let text = |name: &OsStr| name.to_string_lossy().into_owned();
         let (hostname, domainname) = uname().map_or_else(
             |_| Default::default(),
@@ -90,7 +90,7 @@ impl Inventory {
         Self {
             groups: all_groups(cgroups).into_iter().collect(),
             runs: all_runs().into_iter().collect(),
-            scratch: place.into_iter().flat_map(scratch::runs_below).collect(),
+            scratch: storage.into_iter().flat_map(scratch::runs_below).collect(),
             children: children(),
             mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
             links: links(),

@@ -76,7 +76,7 @@ pub fn make(made: Option<&Named>) -> Result<Place, Failure> {
             .map_err(|error| Failure::io("mkdir", folder.display(), &error))?;
     }
     match made {
-        Some(_) => bind_here(&scratch)?,
+        Some(_) => mount_current_directory(&scratch)?,
         None => bind(&scratch, &scratch, MsFlags::empty())?,
     }
     nix::unistd::chdir(&scratch)
@@ -134,9 +134,9 @@ fn bind(source: &Path, target: &Path, more: MsFlags) -> Result<(), Failure> {
         .map_err(|errno| Failure::errno("mount", target.display(), errno))
 }
 
-/// A mount of the current directory, as little to be trusted as the tmpfs: what its file system has on must stay on, or
+/// Mounts it on `target`, as little to be trusted as the tmpfs: what its file system has on must stay on, or
 /// a user namespace may not change it (mount_namespaces(7)).
-fn bind_here(target: &Path) -> Result<(), Failure> {
+fn mount_current_directory(target: &Path) -> Result<(), Failure> {
     bind(Path::new("."), target, MsFlags::empty())?;
     let found =
         statvfs(target).map_err(|errno| Failure::errno("statvfs", target.display(), errno))?;

@@ -37,7 +37,8 @@ pub struct Run {
     scratch: Option<Scratch>,
     signals: Signals,
     cgroups: Cgroups,
-    place: Option<PathBuf>,
+    /// The directory that the caller names; what is left of the run is looked for there, too.
+    storage: Option<PathBuf>,
     before: Inventory,
     mine: Mine,
     /// Folders for mounts that are not there before.
@@ -53,15 +54,14 @@ impl Run {
     ///
     /// # Errors
     /// A directory that somebody else has made stands where its own should be and there is no other place; those of
-    /// signalfd(2).
+    /// signalfd(2). Where the caller names a directory, those of [`Scratch::make`], and that there is no place for a record
+    /// of what is made there.
     pub fn begin<'a>(host: &Host, steps: impl Iterator<Item = &'a Step>) -> Result<Self, Failure> {
         let signals = Signals::take()?;
         let stale = reap(&host.cgroups);
-        let place = host
-            .scratch
-            .as_ref()
-            .map(|place| PathBuf::from(&place.path));
-        let before = Inventory::take(&host.cgroups, place.as_deref());
+        let named = host.scratch.as_ref();
+        let storage = named.map(|named| PathBuf::from(&named.path));
+        let before = Inventory::take(&host.cgroups, storage.as_deref());
         let (name, directory, lock) = make_directory(&candidates())?;
         let mut run = Self {
             directory,
@@ -71,7 +71,7 @@ impl Run {
             scratch: None,
             signals,
             cgroups: host.cgroups.clone(),
-            place,
+            storage,
             before,
             mine: Mine::new(name, steps),
             folders: place::missing(),
@@ -83,12 +83,13 @@ impl Run {
 
     /// Makes the run's directory on the file system that the caller names.
     fn begin_scratch(&mut self) -> Result<(), Failure> {
-        let Some(place) = &self.place else {
+        let Some(storage) = &self.storage else {
             return Ok(());
         };
-        let records = self.directory.as_deref().ok_or_else(|| unrecorded(place))?;
+        let records = self.directory.as_deref();
+        let records = records.ok_or_else(|| unrecorded(storage))?;
         self.start_janitor();
-        self.scratch = Some(Scratch::make(place, &self.mine.run, records)?);
+        self.scratch = Some(Scratch::make(storage, &self.mine.run, records)?);
         Ok(())
     }
 
@@ -103,7 +104,7 @@ impl Run {
     /// Makes the experiment's directory, where the caller has named a place for it.
     ///
     /// # Errors
-    /// Those of mkdir(2) and open(2).
+    /// Those of [`Scratch::make_for`].
     pub fn make_scratch(&self, assignment: &Assignment) -> Result<Option<Room>, Failure> {
         let make = |scratch: &Scratch| scratch.make_for(&assignment.experiment);
         self.scratch.as_ref().map(make).transpose()
@@ -179,7 +180,7 @@ impl Run {
     }
 
     fn look(&self) -> Inventory {
-        Inventory::take(&self.cgroups, self.place.as_deref())
+        Inventory::take(&self.cgroups, self.storage.as_deref())
     }
 
     /// Removes its directory, last of all that the janitor would remove. The directory stays when it has the record of
