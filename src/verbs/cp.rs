@@ -166,7 +166,7 @@ fn copy(
     let (root, path) = session.resolve(destination)?;
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
     let status = fstat(&source).map_err(|errno| Failure::errno("stat", name, errno))?;
-    let mode = Mode::from_bits_truncate(status.st_mode) & Mode::from_bits_truncate(0o777);
+    let mode = Mode::from_bits_truncate(status.st_mode & 0o777);
     let target = beneath::open(root.as_fd(), &path, flags, mode)
         .map_err(|errno| Failure::errno("open", destination, errno))?;
     std::io::copy(&mut File::from(source), &mut File::from(target))

@@ -101,6 +101,7 @@ fn start_processes(number: usize) -> Result<(), Failure> {
         let _ = wait(process);
     }
     match refused {
+        // Not `Failure::fork`: the limit is what the step is there to meet, not the run's trouble.
         Some(errno) => Err(Failure::errno("fork", "", errno)),
         None => Ok(()),
     }

@@ -211,21 +211,21 @@ mod tests {
 
     #[test]
     fn a_default_route_is_of_its_gateways_family_or_the_one_that_is_named() {
-        let family = |line: &str| {
+        let destination = |line: &str| {
             let ip: super::super::Ip = crate::verbs::tests::parse(line).unwrap();
             match ip.object {
                 super::super::Object::Route(Command::Add { destination, .. }) => destination,
                 _ => panic!("{line}"),
             }
         };
-        for (line, destination) in [
+        for (line, expected) in [
             ("route add default via 1.2.3.4", IpNet::DEFAULT_V4),
             ("route add default via fd00::1", IpNet::DEFAULT_V6),
             ("route add default dev lo", IpNet::DEFAULT_V4),
             ("-6 route add default dev lo", IpNet::DEFAULT_V6),
             ("-4 route add default dev lo", IpNet::DEFAULT_V4),
         ] {
-            assert_eq!(family(line), destination, "{line}");
+            assert_eq!(destination(line), expected, "{line}");
         }
     }
 }
