@@ -4,13 +4,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use common::{answer, trial};
+use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
 const HELLO: &str = "experiment: hello\ntitle: t\nsteps:\n  - echo: Hello > a\n  - cat: a\n";
@@ -132,13 +135,6 @@ fn main() {
         ),
         ("one_run_at_a_time_measures", one_run_at_a_time_measures),
     ];
-    let trial = |name: &str, test: fn(), ignored: bool| {
-        let run = move || {
-            test();
-            Ok::<(), Failed>(())
-        };
-        Trial::test(name, run).with_ignored_flag(ignored)
-    };
     let mut trials: Vec<_> = any
         .into_iter()
         .map(|(name, test)| trial(name, test, here.is_some()))
@@ -196,17 +192,6 @@ fn run(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
     command.arg("run").arg(specs(folder)).env_remove("CI");
     command
-}
-
-fn answer(command: &mut Command) -> (i32, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    assert!(!text.contains("panicked"), "{text}");
-    (status.code().unwrap_or(-1), text)
 }
 
 fn expect(command: &mut Command, code: i32, words: &[&str]) -> String {

@@ -5,12 +5,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode};
 
-use libtest_mimic::{Arguments, Trial};
+use common::{answer, trial};
+use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
 const VERIFY: &str = env!("CARGO_BIN_EXE_verify");
@@ -74,11 +77,7 @@ fn main() -> ExitCode {
         if let Some(lacks) = lacks {
             eprintln!("skipped: {name}: needs {lacks}");
         }
-        let run = move || {
-            test();
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(lacks.is_some())
+        trial(name, test, lacks.is_some())
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
@@ -142,17 +141,16 @@ impl Project {
                 .env("CI", "1"),
         )
     }
-}
 
-fn answer(command: &mut Command) -> (i32, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    assert!(!text.contains("panicked"), "{text}");
-    (status.code().unwrap_or(-1), text)
+    /// The same as an ordinary user, with a program that this one may execute.
+    fn after_as_user(&self, prepare: &str) -> (i32, String) {
+        let own = self.path("");
+        self.after(&format!(
+            "{prepare}
+             cp \"$0\" {own}; set -- {own}/verify \"$1\" \"$2\"; cd /
+             exec setpriv --reuid 65534 --regid 65534 --clear-groups $1 run \"$2\" --scratch \"$3\""
+        ))
+    }
 }
 
 fn without_it_each_has_a_tmpfs() {
@@ -250,10 +248,7 @@ fn what_cannot_be_written_to_is_refused() {
 fn others_directories_are_refused() {
     let project = Project::new("  - pwd:\n");
     fs::set_permissions(project.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let (code, text) = project.after(&format!(
-        "cp \"$0\" {0}; set -- {0}/verify \"$1\" \"$2\"; cd /; exec setpriv --reuid 65534 --regid 65534 --clear-groups $1 run \"$2\" --scratch \"$3\"",
-        project.path("")
-    ));
+    let (code, text) = project.after_as_user("");
     assert!(
         code == 2 && text.contains("storage: EACCES"),
         "{code}: {text}"
@@ -282,10 +277,9 @@ fn files_of_subordinate_ids_are_removed() {
         fs::set_permissions(project.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     fs::write(project.path("ids"), "65534:200000:65536\n").unwrap();
-    let (code, text) = project.after(&format!(
-        "cp \"$0\" {0}; for f in /etc/subuid /etc/subgid; do test -e $f || : > $f; mount --bind {0}/ids $f; done
-         set -- {0}/verify \"$1\" \"$2\"; cd /; exec setpriv --reuid 65534 --regid 65534 --clear-groups $1 run \"$2\" --scratch \"$3\"",
-        project.path("")
+    let (code, text) = project.after_as_user(&format!(
+        "for f in /etc/subuid /etc/subgid; do test -e $f || : > $f; mount --bind {} $f; done",
+        project.path("ids")
     ));
     assert!(
         code == 3 && text.contains("no reviewed snapshot"),

@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::process::{Command, ExitCode, Output};
+mod common;
 
-use libtest_mimic::{Arguments, Trial};
+use std::fs;
+use std::process::{Command, ExitCode};
+
+use common::{answer, trial};
+use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
 const HEAD: &str = "experiment: x\ntitle: t\nsteps:\n";
@@ -77,28 +80,15 @@ fn main() -> ExitCode {
             no_escape_of_a_program_reaches_the_terminal,
         ),
     ];
-    let trial = |(name, test): (&str, fn()), ignored| {
-        let run = move || {
-            test();
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(ignored)
-    };
-    let any = any.into_iter().map(|test| trial(test, false));
-    let all = any.chain(with_worker.into_iter().map(|test| trial(test, unfit)));
-    libtest_mimic::run(&arguments, all.collect()).exit_code()
+    let any = any.into_iter().map(|(name, test)| trial(name, test, false));
+    let with_worker = with_worker.into_iter();
+    let with_worker = with_worker.map(|(name, test)| trial(name, test, unfit));
+    libtest_mimic::run(&arguments, any.chain(with_worker).collect()).exit_code()
 }
 
 fn verify(arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.args(arguments).env("CI", "1").output().unwrap();
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    assert!(!text.contains("panicked"), "{text}");
-    (status.code().unwrap_or(-1), text)
+    answer(command.args(arguments).env("CI", "1"))
 }
 
 fn folder(text: &str) -> (TempDir, String) {
