@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 
 use super::Test;
-use super::arena::{Arena, PLACES, Process};
+use super::arena::{Arena, PLACES, Process, detach};
 use super::kills::is_worker;
 use super::moments::{Dice, Experiments, rounds};
 
@@ -110,11 +110,6 @@ fn a_report_is_written_whole_or_not_at_all() {
             return;
         }
     }
-}
-
-/// Takes a mount away. Not by umount(2): a child that another test has forked just now may have a file open in it, and that is EBUSY.
-pub fn detach(mounted: &Path) {
-    umount2(mounted, MntFlags::MNT_DETACH).unwrap();
 }
 
 /// The files that are new and whole; all are whole.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use verify::host::Host;
 use verify::sys::cgroupfs;
@@ -242,11 +242,7 @@ impl Arena {
         let processes =
             processes.map(|process| format!("process {} {}", process.pid(), process.command()));
         let stored = seen::files(self.storage()).into_iter();
-        let passing_on = self
-            .lasting
-            .groups
-            .iter()
-            .filter_map(|group| passing_on(group));
+        let passing_on = self.groups().iter().filter_map(|group| passing_on(group));
         groups
             .chain(processes)
             .chain(passing_on)
@@ -264,6 +260,12 @@ impl Drop for Arena {
             setns(namespace, CloneFlags::empty()).unwrap();
         }
     }
+}
+
+/// Takes a mount away. Not by umount(2): a child that another test has forked just now may have a file open in it, and that
+/// is EBUSY.
+pub fn detach(mounted: &Path) {
+    umount2(mounted, MntFlags::MNT_DETACH).unwrap();
 }
 
 /// That a group of cgroup v2 passes controllers on, which the arena's own did not before.
