@@ -49,7 +49,7 @@ pub fn open_directory(path: &Path) -> io::Result<File> {
 /// The mount that a file is on, as /proc/self/mountinfo shows it.
 ///
 /// # Errors
-/// Those of statx(2); `ENOENT` where /proc does not show it.
+/// Those of [`mount_id`]; `ENOENT` where /proc does not show it.
 pub fn mount_of(file: BorrowedFd<'_>) -> Result<MountInfo, Errno> {
     let id = mount_id(file)?;
     let mounts = Process::myself().and_then(|process| process.mountinfo());

@@ -77,7 +77,7 @@ impl Scratch {
     /// Makes it below `place`. `records` is the run's state directory; what is there after a failure is for [`remove`].
     ///
     /// # Errors
-    /// Those of symlink(2), mkdir(2) and open(2).
+    /// Those of symlink(2), mkdir(2) and open(2); by then another directory is there, or something is in it.
     pub fn make(place: &Path, run: &RunName, records: &Path) -> Result<Self, Failure> {
         let name = name_of(run);
         let path = place.join(&name);
@@ -103,13 +103,13 @@ impl Scratch {
     /// Makes the directory of an experiment.
     ///
     /// # Errors
-    /// Those of mkdir(2), open(2) and fchmod(2).
+    /// Those of mkdir(2), open(2) and fchmod(2); by then another directory is there, or something is in it.
     pub fn make_for(&self, experiment: &str) -> Result<Room, Failure> {
         let path = self.path.join(experiment);
         let directory = make_at(&self.own, experiment.as_ref(), &path)?;
         let identity = Identity::of(&directory, &path)?;
         let room = Room {
-            parent: Rc::clone(&self.own),
+            parent: Some(Rc::clone(&self.own)),
             named: Named { path, identity },
         };
         // Processes of other users are in it as well, whatever the caller's umask.
@@ -122,7 +122,8 @@ impl Scratch {
 
 /// An experiment's directory. It is removed at the latest when this is dropped.
 pub struct Room {
-    parent: Rc<File>,
+    /// Until it is removed, or could not be.
+    parent: Option<Rc<File>>,
     named: Named,
 }
 
@@ -134,10 +135,11 @@ impl Room {
     }
 
     /// Removes it when its worker is dead; gives a sentence when that could not be done.
-    pub fn remove(&self) -> Option<String> {
+    pub fn remove(&mut self) -> Option<String> {
+        let parent = self.parent.take()?;
         let Named { path, identity } = &self.named;
         let name = path.file_name().unwrap_or_default();
-        let removed = remove_at(&self.parent, name, Some(*identity));
+        let removed = remove_at(&parent, name, Some(*identity));
         let failure = removed.err()?;
         Some(state::still_there(path, failure))
     }

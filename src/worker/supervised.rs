@@ -275,7 +275,7 @@ impl Worker {
         self.recording.duration_us =
             u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.recording.leftovers = self.groups.remove();
-        let scratch = self.scratch.as_ref().and_then(Room::remove);
+        let scratch = self.scratch.as_mut().and_then(Room::remove);
         self.recording.leftovers.extend(scratch);
         self.recording
     }

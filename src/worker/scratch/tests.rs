@@ -173,7 +173,7 @@ fn what_belongs_to_somebody_else_is_not_new() {
 #[test]
 fn a_worker_enters_the_very_directory_that_was_made_for_it() {
     let trial = Trial::new();
-    let room = trial.scratch.make_for("overlayfs").unwrap();
+    let mut room = trial.scratch.make_for("overlayfs").unwrap();
     let path = trial.scratch.path.join("overlayfs");
     fs::rename(&path, trial.path("elsewhere")).unwrap();
     fs::create_dir(&path).unwrap();
