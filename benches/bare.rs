@@ -18,7 +18,7 @@ use verify::sys::busy::BusyLoop;
 use verify::sys::cpu::measure_pair;
 use verify::sys::elf::closure;
 use verify::sys::icmp::{self, Options, PingGroupRange};
-use verify::sys::netlink::{Dad, Netlink};
+use verify::sys::netlink::{Dad, Link, Netlink};
 use verify::sys::process::{exit_now, in_child, split, wait};
 use verify::sys::{namespace, netns, sched};
 
@@ -140,7 +140,7 @@ fn net() {
     });
     inside.unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
-    host.wait_operstate_up(&["host"], deadline).unwrap();
+    host.wait_links(not_ready, deadline).unwrap();
     let target: IpAddr = "1.2.3.5".parse().unwrap();
     assert_eq!(icmp::ping(target, &TWO).unwrap().received, 2);
     let index = host.link("host").unwrap().index;
@@ -148,6 +148,11 @@ fn net() {
     drop(guestnet);
     netns::delete(folder, "guestnet").unwrap();
     host.wait_deleted(index, deadline).unwrap();
+}
+
+fn not_ready(links: &[Link]) -> Option<&Link> {
+    let mut up = links.iter().filter(|link| link.is_up());
+    up.find(|link| !link.is_operational())
 }
 
 fn overlay() {

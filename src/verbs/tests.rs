@@ -67,6 +67,8 @@ fn what_is_known_of_each_verb_before_it_runs() {
         "hostname a",
         "id -u",
         "ip link set lo up",
+        "ip link add a type bridge",
+        "ip link set lo master a",
         "ip netns exec a ping 10.0.0.1",
         "ip route add default via 10.0.0.1",
         "ip netns exec a listen 80 hello",
@@ -134,6 +136,8 @@ fn what_is_known_of_each_verb_before_it_runs() {
     hostname a ()
     id -u (prints)
     ip link set lo up ()
+    ip link add a type bridge ()
+    ip link set lo master a ()
     ip netns exec a ping 10.0.0.1 (prints)
       ip netns exec a ping -c 2 10.0.0.1
     ip route add default via 10.0.0.1 ()

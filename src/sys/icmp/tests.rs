@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::sys::netlink::nftables::{BaseChain, Change, Family, Hook, Nftables, Policy, Table};
-use crate::sys::netlink::{Dad, IpNet, Netlink};
+use crate::sys::netlink::{Dad, IpNet, Link, Netlink};
 use crate::sys::netns;
 use crate::sys::test_namespaces::{drop_capability, in_own_namespaces};
 
@@ -46,8 +46,13 @@ fn connected() {
         end.add_address(name, net(v4), Dad::Skip).unwrap();
         end.add_address(name, net(v6), Dad::Skip).unwrap();
     }
-    here.wait_operstate_up(&["host"], deadline).unwrap();
-    there.wait_operstate_up(&["guest"], deadline).unwrap();
+    here.wait_links(not_ready, deadline).unwrap();
+    there.wait_links(not_ready, deadline).unwrap();
+}
+
+fn not_ready(links: &[Link]) -> Option<&Link> {
+    let mut up = links.iter().filter(|link| link.is_up());
+    up.find(|link| !link.is_operational())
 }
 
 #[test]

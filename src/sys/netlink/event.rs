@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::address_request::GETADDR;
 use super::link_request::GETLINK;
-use super::{Address, NetError, Netlink};
+use super::{Address, Link, NetError, Netlink};
 
 impl Netlink {
     /// From now on keeps events about links. Call it before a deletion that [`Netlink::wait_deleted`] is to
@@ -20,31 +20,36 @@ impl Netlink {
         self.events.subscribe(RTNLGRP_LINK)
     }
 
-    /// Waits until packets pass every one of the links.
+    /// All links of the namespace, by index, as soon as none of them is `unsettled`.
     ///
     /// A link that was set up, and has a carrier, still drops packets until the kernel has worked off the
     /// change: the first ARP request is then lost and repeated a second later. Asking for the link makes
-    /// the kernel do that at once (Linux 6.8 or newer), in 0.1 ms; else its event tells.
+    /// the kernel do that at once (Linux 6.8 or newer), in 0.1 ms; else its event tells. To work off a port's
+    /// change may change its bridge, which was asked for before.
     ///
     /// # Errors
-    /// `ETIMEDOUT` names the first link that is not ready at `deadline`, and its state; `ENODEV` one that does not
-    /// exist.
-    pub fn wait_operstate_up(&mut self, names: &[&str], deadline: Instant) -> Result<(), NetError> {
+    /// `ETIMEDOUT` names the first link that is unsettled at `deadline`, and its state.
+    pub fn wait_links(
+        &mut self,
+        unsettled: fn(&[Link]) -> Option<&Link>,
+        deadline: Instant,
+    ) -> Result<Vec<Link>, NetError> {
+        let links = self.links()?;
+        if unsettled(&links).is_none() {
+            return Ok(links);
+        }
         self.subscribe_links()?;
-        for name in names {
-            loop {
-                self.discard_events(name)?;
-                let link = self.link(name)?;
-                if link.is_operational() {
-                    break;
-                }
-                if !self.wait(name, deadline)? {
-                    let error = NetError::new(GETLINK.name, *name, Errno::ETIMEDOUT);
-                    return Err(error.because(format!("its state is {}", link.state)));
-                }
+        loop {
+            self.discard_events("")?;
+            let links = self.links()?;
+            let Some(link) = unsettled(&links) else {
+                return Ok(links);
+            };
+            if !self.wait(&link.name, deadline)? {
+                let error = NetError::new(GETLINK.name, &link.name, Errno::ETIMEDOUT);
+                return Err(error.because(format!("its state is {}", link.state)));
             }
         }
-        Ok(())
     }
 
     /// Waits until the link of that index is gone: deleted, or moved to another network namespace.

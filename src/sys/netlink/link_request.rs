@@ -119,7 +119,7 @@ impl Netlink {
         Ok(())
     }
 
-    /// Sets the link up; whether packets pass then is for [`Netlink::wait_operstate_up`] to say.
+    /// Sets the link up; whether packets pass then is for [`Netlink::wait_links`] to say.
     ///
     /// # Errors
     /// `ENODEV` when there is no such link; `EPERM` without CAP_NET_ADMIN.

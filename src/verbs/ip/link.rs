@@ -14,12 +14,12 @@ use crate::sys::netns;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// Makes a veth pair. veth(4)
+    /// Makes one.
     Add {
-        /// One end.
+        /// What it is called.
         name: LinkName,
-        /// The other.
-        peer: LinkName,
+        /// What it is.
+        kind: Kind,
     },
     /// Sets it up.
     Up(LinkName),
@@ -32,10 +32,30 @@ pub enum Command {
         /// Where to.
         netns: NetnsName,
     },
+    /// Makes it a port of a bridge.
+    Enslave {
+        /// Which.
+        name: LinkName,
+        /// The bridge.
+        master: LinkName,
+    },
     /// Shows it, or all.
     Show(Option<LinkName>),
     /// Deletes it, with its peer.
     Delete(LinkName),
+}
+
+/// What can be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A veth pair, of which this is the other end. veth(4)
+    Veth {
+        /// What that is called.
+        peer: LinkName,
+    },
+    /// A bridge without ports. ip-link(8), Documentation/networking/bridge.rst
+    Bridge,
 }
 
 const NAME: &str = "the name of a link";
@@ -56,18 +76,28 @@ impl Command {
 
     fn parse_add(words: &mut Words<'_>) -> Result<Self, LineError> {
         let name = words.value(NAME)?;
-        for keyword in ["type", "veth", "peer", "name"] {
-            words.keyword(&[keyword])?;
-        }
-        let peer = words.value(NAME)?;
-        Ok(Self::Add { name, peer })
+        words.keyword(&["type"])?;
+        let kind = match words.keyword(&["veth", "bridge"])? {
+            "bridge" => Kind::Bridge,
+            _ => {
+                words.keyword(&["peer"])?;
+                words.keyword(&["name"])?;
+                let peer = words.value(NAME)?;
+                Kind::Veth { peer }
+            }
+        };
+        Ok(Self::Add { name, kind })
     }
 
     fn parse_set(words: &mut Words<'_>) -> Result<Self, LineError> {
         let name = name(words)?;
-        Ok(match words.keyword(&["up", "down", "netns"])? {
+        Ok(match words.keyword(&["up", "down", "master", "netns"])? {
             "up" => Self::Up(name),
             "down" => Self::Down(name),
+            "master" => Self::Enslave {
+                name,
+                master: words.value("the name of a bridge")?,
+            },
             _ => Self::Move {
                 name,
                 netns: words.value("the name of a network namespace")?,
@@ -82,7 +112,10 @@ impl Command {
     pub(super) fn perform(&self, session: &Session) -> Result<Output, Failure> {
         let mut netlink = Netlink::open()?;
         match self {
-            Self::Add { name, peer } => netlink.add_veth(name.as_str(), peer.as_str(), None)?,
+            Self::Add { name, kind } => match kind {
+                Kind::Veth { peer } => netlink.add_veth(name.as_str(), peer.as_str(), None)?,
+                Kind::Bridge => netlink.add_bridge(name.as_str())?,
+            },
             Self::Up(name) => {
                 settle::switch_ipv6_on(name.as_str());
                 netlink.set_up(name.as_str())?;
@@ -91,6 +124,9 @@ impl Command {
             Self::Move { name, netns } => {
                 let netns = netns::open(&session.netns, netns.as_str())?;
                 netlink.set_netns(name.as_str(), std::os::fd::AsFd::as_fd(&netns))?;
+            }
+            Self::Enslave { name, master } => {
+                netlink.set_master(name.as_str(), Some(master.as_str()))?;
             }
             Self::Delete(name) => netlink.delete(name.as_str())?,
             Self::Show(name) => return show(&mut netlink, name.as_ref()),
@@ -127,7 +163,7 @@ pub(super) fn shown(netlink: &mut Netlink, name: Option<&LinkName>) -> Result<Ve
     Ok(links)
 }
 
-/// Prints `guest@if[A]: <BROADCAST,MULTICAST,UP,LOWER_UP> state UP link-netnsid 0`.
+/// Prints `guest@if[A]: <BROADCAST,MULTICAST,UP,LOWER_UP> master br0 state UP link-netnsid 0`.
 pub(super) fn print(netlink: &mut Netlink, link: &Link, output: &mut Output) {
     output.text(&link.name);
     match (link.peer_index, link.link_netnsid) {
@@ -144,7 +180,13 @@ pub(super) fn print(netlink: &mut Netlink, link: &Link, output: &mut Output) {
         }
         (None, None) => {}
     }
-    output.text(format!(": <{}> state {}", flags(link), state(link)));
+    output.text(format!(": <{}>", flags(link)));
+    if let Some(master) = link.master {
+        output
+            .text(" master ")
+            .text(super::link_name(netlink, master));
+    }
+    output.text(format!(" state {}", state(link)));
     if let Some(id) = link.link_netnsid {
         output.text(format!(" link-netnsid {id}"));
     }
@@ -275,6 +317,16 @@ mod tests {
         assert_eq!(parse("link show lo"), Command::Show(Some(name())));
         assert_eq!(parse("link set lo up"), Command::Up(name()));
         assert_eq!(parse("link set lo down"), Command::Down(name()));
+        let enslaved = Command::Enslave {
+            name: name(),
+            master: "br0".parse().unwrap(),
+        };
+        assert_eq!(parse("link set lo master br0"), enslaved);
+        let bridge = Command::Add {
+            name: name(),
+            kind: Kind::Bridge,
+        };
+        assert_eq!(parse("link add lo type bridge"), bridge);
         assert_eq!(parse("link del lo"), Command::Delete(name()));
     }
 }

@@ -58,7 +58,8 @@ enum Object {
 
 impl Verb for Ip {
     const USAGE: &'static str = "ip [-4 | -6] \
-        link [add NAME type veth peer name PEER | set NAME up|down|netns NS | show [NAME] | del NAME] \
+        link [add NAME type bridge | add NAME type veth peer name PEER \
+        | set NAME up|down|master BRIDGE|netns NS | show [NAME] | del NAME] \
         | address [add ADDRESS/PREFIX dev NAME | show [dev NAME]] \
         | route [add DESTINATION [via GATEWAY] [dev NAME] | show] \
         | netns [add NS | list | exec NS VERB… | del NS]";
@@ -154,6 +155,8 @@ mod tests {
             ("link add host type veth peer name guest", false),
             ("link", true),
             ("link set guest netns guestnet", false),
+            ("link add br0 type bridge", false),
+            ("link set host master br0", false),
             ("address add 1.2.3.4/24 dev host", false),
             ("netns exec guestnet ip -4 address show dev guest", true),
             ("-6 address show", true),
@@ -181,7 +184,9 @@ mod tests {
                 "link add host type veth peer name sixteen-bytes-xx",
                 "sixteen-bytes-xx",
             ),
-            ("link add host type bridge", "bridge"),
+            ("link add host type bond", "bond"),
+            ("link add br0 type bridge peer", "peer"),
+            ("link set host master a/b", "a/b"),
             ("link set host upp", "upp"),
             ("link set guest netns ../x", "../x"),
             ("link show host up", "up"),
@@ -206,6 +211,8 @@ mod tests {
             "-4",
             "link add",
             "link set host",
+            "link add br0 type",
+            "link set host master",
             "address add 1.2.3.4/24",
             "route add default",
             "netns exec guestnet",

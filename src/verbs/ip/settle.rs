@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::recording::Failure;
 use crate::session::Session;
-use crate::sys::netlink::{Link, LinkFlags, NetError, Netlink};
+use crate::sys::netlink::{Link, LinkFlags, NetError, Netlink, OperState};
 use crate::sys::netns;
 
 /// How long the kernel may take to work off a change. It takes a millisecond, up to one second where it is in no
@@ -18,22 +18,31 @@ pub fn deadline() -> Instant {
 
 /// Waits until packets pass every link that is up and has a carrier, and gives the links as they are then.
 ///
-/// A link has its carrier when the call that set up its other end returns; that packets pass comes later.
+/// A link has its carrier when the call that set up its other end returns; that packets pass comes later, and that the
+/// bridge which it is a port of has noticed comes after that.
 ///
 /// # Errors
 /// `ETIMEDOUT` names the first link that is not ready in time.
 pub fn links(netlink: &mut Netlink) -> Result<Vec<Link>, Failure> {
-    let links = netlink.links()?;
-    let awaited: Vec<_> = links
-        .iter()
-        .filter(|link| has_carrier(link) && !link.is_operational())
-        .map(|link| link.name.as_str())
-        .collect();
-    if awaited.is_empty() {
-        return Ok(links);
-    }
-    netlink.wait_operstate_up(&awaited, deadline())?;
-    Ok(netlink.links()?)
+    Ok(netlink.wait_links(unsettled, deadline())?)
+}
+
+/// The first link that is up and not yet as it will stay.
+fn unsettled(links: &[Link]) -> Option<&Link> {
+    let mut up = links.iter().filter(|link| link.is_up());
+    up.find(|link| match ports_have_carrier(link, links) {
+        // Its first state is UNKNOWN, which stays as long as it has no port.
+        Some(carrier) => has_carrier(link) != carrier || (link.state == OperState::Up) != carrier,
+        None => has_carrier(link) && !link.is_operational(),
+    })
+}
+
+/// Whether one of the bridge's ports has a carrier, and so the bridge (br_port_state_selection() in
+/// net/bridge/br_stp.c); `None` for a link without ports.
+fn ports_have_carrier(bridge: &Link, links: &[Link]) -> Option<bool> {
+    let is_port = |link: &&Link| link.master == Some(bridge.index);
+    let carriers = links.iter().filter(is_port).map(has_carrier);
+    carriers.reduce(|one, other| one | other)
 }
 
 /// Does so in this network namespace and in all that have names, before something is sent: an answer over a link
@@ -111,4 +120,71 @@ fn ipv6_is_on(link: &str) -> bool {
 /// Below /proc/sys/net every process sees the settings of its own network namespace: proc_sys_net(5).
 fn ipv6_setting(link: &str, setting: &str) -> String {
     format!("/proc/sys/net/ipv6/conf/{link}/{setting}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link that is up: a bridge of this index, or a port of the bridge 2.
+    fn link(index: u32, carrier: bool, state: OperState) -> Link {
+        Link {
+            index,
+            name: format!("link{index}"),
+            flags: match carrier {
+                true => LinkFlags::Up | LinkFlags::LowerUp,
+                false => LinkFlags::Up,
+            },
+            state,
+            kind: None,
+            peer_index: None,
+            link_netnsid: None,
+            master: (index > 2).then_some(2),
+        }
+    }
+
+    #[test]
+    fn a_bridge_is_settled_when_it_is_up_as_its_ports_are() {
+        use OperState::{Down, LowerLayerDown, Unknown, Up};
+        let (none, live) = (link(3, false, LowerLayerDown), link(4, true, Up));
+        let settled = |bridge: (bool, OperState), ports: &[&Link]| {
+            let bridge = link(2, bridge.0, bridge.1);
+            let ports = ports.iter().map(|port| (*port).clone());
+            let links: Vec<_> = [bridge].into_iter().chain(ports).collect();
+            unsettled(&links).is_none()
+        };
+        for (bridge, ports, expected) in [
+            // Without ports it has a carrier, until it has had one.
+            ((true, Unknown), &[][..], true),
+            ((false, Down), &[], true),
+            ((false, Unknown), &[&none], true),
+            ((false, Down), &[&none], true),
+            ((true, Up), &[&none, &live], true),
+            // The kernel has yet to work off that a port has its carrier, or none any more.
+            ((false, Unknown), &[&none, &live], false),
+            ((true, Unknown), &[&live], false),
+            ((true, Down), &[&live], false),
+            ((true, Up), &[&none], false),
+            ((false, Up), &[&none], false),
+        ] {
+            assert_eq!(settled(bridge, ports), expected, "{bridge:?}, {ports:?}");
+        }
+    }
+
+    #[test]
+    fn another_link_is_settled_when_packets_pass_or_it_has_no_carrier() {
+        for (carrier, state, expected) in [
+            (true, OperState::Up, true),
+            (true, OperState::Unknown, true),
+            (true, OperState::Down, false),
+            (false, OperState::Up, true),
+            (false, OperState::Down, true),
+        ] {
+            let links = [link(1, carrier, state)];
+            assert_eq!(unsettled(&links).is_none(), expected, "{carrier} {state}");
+        }
+        let mut down = link(1, true, OperState::Down);
+        down.flags = LinkFlags::LowerUp;
+        assert_eq!(unsettled(&[down]), None);
+    }
 }

@@ -32,6 +32,12 @@ fn pair() -> (Netlink, Netlink) {
     (here, there)
 }
 
+/// The first veth that no packets pass.
+fn not_ready(links: &[Link]) -> Option<&Link> {
+    let mut links = links.iter();
+    links.find(|link| link.kind.as_deref() == Some("veth") && !link.is_operational())
+}
+
 fn ip(text: &str) -> IpNet {
     text.parse().unwrap()
 }

@@ -11,7 +11,7 @@ fn both_ends_are_ready_without_waiting_for_a_second() {
         let (host, guest) = (here.link("host").unwrap(), there.link("guest").unwrap());
         assert_eq!(host.index, guest.index);
         here.set_up("host").unwrap();
-        let early = here.wait_operstate_up(&["host"], Instant::now());
+        let early = here.wait_links(not_ready, Instant::now());
         let early = early.unwrap_err();
         assert_eq!(
             (early.errno, early.object.as_str()),
@@ -20,10 +20,40 @@ fn both_ends_are_ready_without_waiting_for_a_second() {
         assert_eq!(early.message.as_deref(), Some("its state is DOWN"));
         there.set_up("guest").unwrap();
         let started = Instant::now();
-        there.wait_operstate_up(&["guest"], soon()).unwrap();
-        here.wait_operstate_up(&["host"], soon()).unwrap();
+        there.wait_links(not_ready, soon()).unwrap();
+        let links = here.wait_links(not_ready, soon()).unwrap();
         let ready = started.elapsed();
         assert!(ready < Duration::from_millis(500), "{ready:?}");
+        let host = links.iter().find(|link| link.name == "host").unwrap();
+        assert_eq!(host.state, OperState::Up);
+    });
+}
+
+fn bridge_is_not_up(links: &[Link]) -> Option<&Link> {
+    let mut links = links.iter();
+    links.find(|link| link.name == "br0" && link.state != OperState::Up)
+}
+
+fn bridge_is_up(links: &[Link]) -> Option<&Link> {
+    let mut links = links.iter();
+    links.find(|link| link.name == "br0" && link.state == OperState::Up)
+}
+
+#[test]
+fn a_bridge_follows_its_port() {
+    in_own_namespaces(|| {
+        let (mut here, mut there) = pair();
+        here.add_bridge("br0").unwrap();
+        here.set_master("host", Some("br0")).unwrap();
+        here.set_up("br0").unwrap();
+        here.set_up("host").unwrap();
+        let early = here.wait_links(bridge_is_not_up, Instant::now());
+        let early = early.unwrap_err();
+        assert_eq!((early.errno, &*early.object), (Errno::ETIMEDOUT, "br0"));
+        there.set_up("guest").unwrap();
+        here.wait_links(bridge_is_not_up, soon()).unwrap();
+        there.set_down("guest").unwrap();
+        here.wait_links(bridge_is_up, soon()).unwrap();
     });
 }
 
@@ -51,7 +81,7 @@ fn an_address_is_added_when_an_event_tells_of_that_one() {
         here.set_up("lo").unwrap();
         here.set_up("host").unwrap();
         there.set_up("guest").unwrap();
-        here.wait_operstate_up(&["host"], soon()).unwrap();
+        here.wait_links(not_ready, soon()).unwrap();
         let lo = here.link("lo").unwrap().index;
         here.subscribe_addresses().unwrap();
         let mut other = Netlink::open().unwrap();
