@@ -26,7 +26,8 @@ const IPV6: Part<'_> = Part {
 
 pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     if symptom.calls(&["RTM_NEWLINK"]) && symptom.is(&["EOPNOTSUPP", "ENODEV", "ENOTSUP"]) {
-        let (kind, module, option) = LINKS.iter().find(|(kind, ..)| symptom.mentions(kind))?;
+        let asked = kind(symptom.line)?;
+        let (kind, module, option) = LINKS.iter().find(|(kind, ..)| *kind == asked)?;
         let what = &format!("the link type {kind}");
         return Some(missing(
             Part {
@@ -46,6 +47,11 @@ pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
         return Some(no_ipv6(facts));
     }
     None
+}
+
+/// What a line asks for: a link may have the name of another kind.
+fn kind(line: &str) -> Option<&str> {
+    line.split_once(" type ")?.1.split(' ').next()
 }
 
 fn no_ipv6(facts: &Facts) -> Diagnosis {

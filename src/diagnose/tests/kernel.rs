@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn what_the_kernel_does_not_have_or_take_is_explained() {
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         (
             "overlay-on-overlay",
             "mount",
@@ -84,6 +84,30 @@ fn what_the_kernel_does_not_have_or_take_is_explained() {
                 "are without the module veth",
                 "modules.dep: no line with veth",
                 "linux-modules-extra-6.1.0-18-amd64",
+            ],
+        ),
+        (
+            "module-not-installed",
+            "RTM_NEWLINK",
+            "br0",
+            Errno::EOPNOTSUPP,
+            "ip link add br0 type bridge",
+            &[
+                "the link type bridge is not in the kernel",
+                "are without the module bridge",
+                "modules.dep: kernel/net/bridge/bridge.ko, which is not there",
+            ],
+        ),
+        (
+            "module-switched-off",
+            "RTM_NEWLINK",
+            "veth",
+            Errno::EOPNOTSUPP,
+            "ip link add veth type bridge",
+            &[
+                "the link type bridge is switched off here",
+                "/etc/modprobe.d/hardening.conf: blacklist bridge",
+                "then modprobe bridge",
             ],
         ),
         (
