@@ -27,6 +27,11 @@ def veth(words):
     return [("net-namespace-ports", "pass", ""), ("net-namespace*", "fail", words)]
 
 
+def bridge(words):
+    """The one that has a bridge fails; what a veth pair alone connects is connected."""
+    return [("net-namespace-bridge", "fail", words)]
+
+
 # For each broken host the experiments that do not pass there, their outcomes, and words that verify says. The first
 # pattern that fits counts.
 BREAKS = {
@@ -44,6 +49,10 @@ BREAKS = {
         ("overlayfs*", "skip", "/etc/modprobe.d/hardening.conf: install overlay /bin/false"),
     ],
     "without the module veth": veth("are without the module veth"),
+    "without the module bridge": bridge("are without the module bridge"),
+    "bridge is switched off for modprobe": bridge("/etc/modprobe.d/hardening.conf: install bridge /bin/false"),
+    # In a new network namespace net.bridge.bridge-nf-call-iptables is 1, but it has no rules.
+    "br_netfilter is loaded": [],
     "cpu, memory and pids are not passed on": [
         ("cgroup-v2-cpu-*", "skip", ": /sys/fs/cgroup does not pass it on"),
         ("cgroup-v2-memory", "skip", ": /sys/fs/cgroup does not pass it on"),
@@ -53,6 +62,7 @@ BREAKS = {
     "net.ipv4.icmp_echo_ignore_all is 1": [],
     "net.ipv4.conf.all.arp_ignore is 8": [
         ("net-namespace", "fail", "100% packet loss"),
+        ("net-namespace-bridge", "fail", "100% packet loss"),
         ("net-namespace-firewall", "fail", "100% packet loss"),
         ("net-namespace-routes", "fail", "100% packet loss"),
     ],

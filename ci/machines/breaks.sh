@@ -24,17 +24,19 @@ modules_missing() {
     rmdir /lib/modules/6.12.1-other
     mv /lib/kept "$MODULES_HERE"
     mkdir -p /etc/modprobe.d
+    echo "install bridge /bin/false" >/etc/modprobe.d/hardening.conf
+    broken "bridge is switched off for modprobe" net-namespace
     echo "install overlay /bin/false" >/etc/modprobe.d/hardening.conf
     broken "overlay is switched off for modprobe" overlayfs net-namespace
     rm /etc/modprobe.d/hardening.conf
 }
 
-# That all the others could be loaded has loaded this one.
+# That all the others could be loaded has loaded these.
 module_missing() {
-    rmmod veth
-    file=$(find "$MODULES_HERE" -name 'veth.ko*')
+    rmmod "$1"
+    file=$(find "$MODULES_HERE" -name "$1.ko*")
     mv "$file" /lib/kept
-    broken "without the module veth" overlayfs net-namespace
+    broken "without the module $1" net-namespace
     mv /lib/kept "$file"
 }
 
@@ -59,6 +61,9 @@ network() {
     echo 8 >/proc/sys/net/ipv4/conf/all/arp_ignore
     broken "net.ipv4.conf.all.arp_ignore is 8" net-namespace
     echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore
+    modprobe br_netfilter
+    broken "br_netfilter is loaded" net-namespace
+    rmmod br_netfilter
 }
 
 # What a process can be refused, where the cgroups are of version 2.
@@ -71,7 +76,8 @@ processes() {
 
 export CI=1
 modules_missing
-module_missing
+module_missing veth
+module_missing bridge
 controllers_missing
 network
 processes

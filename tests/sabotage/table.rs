@@ -346,7 +346,8 @@ fn filters() -> Vec<Row> {
         refused("seccomp: mount answers ENOSYS", libc::SYS_mount, ENOSYS).no_worker(FILTER),
         refused("seccomp: chroot answers EPERM", libc::SYS_chroot, EPERM).fail("chroot", FILTER),
         refused("seccomp: umount2 answers EPERM", libc::SYS_umount2, EPERM)
-            .fail("net-namespace", FILTER),
+            .fail("net-namespace", FILTER)
+            .fail("net-namespace-bridge", FILTER),
         refused(
             "seccomp: setdomainname answers EPERM",
             libc::SYS_setdomainname,
@@ -374,6 +375,7 @@ fn filters() -> Vec<Row> {
             refuse_argument(libc::SYS_socket, 2, libc::IPPROTO_ICMP, EPERM),
         )
         .fail("net-namespace", FILTER)
+        .fail("net-namespace-bridge", FILTER)
         .fail("net-namespace-firewall", FILTER)
         .fail("net-namespace-routes", FILTER),
         row(
@@ -417,6 +419,7 @@ fn lies() -> Vec<Row> {
             refuse_argument(libc::SYS_sendto, 2, ECHO_REQUEST, 0),
         )
         .fail("net-namespace", "100% packet loss")
+        .fail("net-namespace-bridge", "100% packet loss")
         .fail("net-namespace-routes", "100% packet loss")
         .fail("net-namespace-firewall", "100% packet loss"),
         lie("setresuid does nothing and says 0", libc::SYS_setresuid).fail("subordinate-ids", ""),

@@ -18,6 +18,7 @@ const HOST: &str = "the host's side";
 struct Link {
     name: String,
     namespace: String,
+    /// Or the bridge that it is a port of.
     address: Option<String>,
 }
 
@@ -70,6 +71,11 @@ fn follow(step: &Step, pairs: &mut Vec<Pair>) {
         ["ip", "link", "set", name, "netns", to] => {
             change(pairs, namespace, name, |end| {
                 end.namespace = (*to).to_owned()
+            });
+        }
+        ["ip", "link", "set", name, "master", bridge] => {
+            change(pairs, namespace, name, |end| {
+                end.address = Some(format!("port of {bridge}"))
             });
         }
         ["ip", "address" | "addr", "add", address, "dev", name] => {
@@ -159,6 +165,19 @@ mod tests {
             ping.starts_with("ping 1.2.3.5: 2 packets transmitted, 2 received"),
             "{ping}"
         );
+    }
+
+    #[test]
+    fn a_port_is_one_of_its_bridge() {
+        let mut experiment = experiment("net-namespace");
+        for step in &mut experiment.steps {
+            let enslaves = step.text == "ip address add 1.2.3.4/24 dev host";
+            if enslaves {
+                step.text = "ip link set host master br0".to_owned();
+            }
+        }
+        let [one, _] = &pairs(&experiment)[0].ends;
+        assert_eq!(one.address.as_deref(), Some("port of br0"));
     }
 
     #[test]
