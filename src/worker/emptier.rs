@@ -10,7 +10,7 @@ use nix::sched::CloneFlags;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::geteuid;
 
-use super::unspawned::not_spawned;
+use super::unstarted::not_spawned;
 use crate::host::subordinate_ids;
 use crate::recording::Failure;
 use crate::sys::idmap::SubordinateIds;

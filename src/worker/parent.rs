@@ -12,10 +12,11 @@ use super::needs;
 use super::run::Run;
 use super::signals::Signals;
 use super::supervised::{Worker, not_performed};
-use super::unspawned::MAP_IDS;
+use super::unstarted::{MAP_IDS, Unstarted};
 use crate::need::Need;
 use crate::plan::Assignment;
 use crate::recording::{Cause, End, Failure, Recording, errno_name};
+use crate::sys::namespace::Kind;
 
 /// An experiment to perform.
 pub struct Task {
@@ -122,8 +123,8 @@ impl Fleet<'_> {
                 true => failed.push((number, not_performed(&task, End::Interrupted))),
                 false => match Worker::start(self.run, number, &task) {
                     Ok(worker) => self.working.push(worker),
-                    Err(failure) => {
-                        failed.push((number, not_performed(&task, unstarted(&task, failure))));
+                    Err(unstarted) => {
+                        failed.push((number, not_performed(&task, end_of(&task, unstarted))));
                     }
                 },
             }
@@ -221,26 +222,37 @@ impl Fleet<'_> {
 }
 
 /// A need that only shows when its group or its namespace is made is unmet; everything else is the run's trouble.
-fn unstarted(task: &Task, failure: Failure) -> End {
-    let refused = |need: &Need| match need {
-        Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
-        Need::Namespace(_) if failure.call.starts_with("clone") => {
-            let refused = needs::probe_outside(need, &task.assignment.namespaces).err();
-            refused.filter(needs::was_tried)
-        }
-        need if matches!(need, Need::CgroupV1(_)) || need.is_unified() => {
-            let makes = ["mkdir", "write"].contains(&failure.call.as_str());
-            makes.then(|| failure.clone())
-        }
-        _ => None,
-    };
+fn end_of(task: &Task, unstarted: Unstarted) -> End {
     let mut needs = task.assignment.needs.iter();
-    match needs.find_map(|need| Some((need, refused(need)?))) {
+    let unmet = match &unstarted {
+        Unstarted::Groups(failure) => needs
+            .find(|need| matches!(need, Need::CgroupV1(_)) || need.is_unified())
+            .filter(|_| ["mkdir", "write"].contains(&failure.call.as_str()))
+            .map(|need| (need, name_owner(failure.clone()))),
+        Unstarted::Process(failure) => {
+            let namespaces = &task.assignment.namespaces;
+            needs.find_map(|need| Some((need, refused(need, failure, namespaces)?)))
+        }
+        Unstarted::Other(_) => None,
+    };
+    match unmet {
         Some((need, failure)) => End::Unmet {
             need: need.to_string(),
-            failure: name_owner(failure),
+            failure,
         },
-        None => End::NotStarted(failure),
+        None => End::NotStarted(unstarted.into_failure()),
+    }
+}
+
+/// Why a process could not be started, if it is for this need.
+fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failure> {
+    match need {
+        Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
+        Need::Namespace(_) if failure.call.starts_with("clone") => {
+            let refused = needs::probe_outside(need, namespaces).err();
+            refused.filter(needs::was_tried)
+        }
+        _ => None,
     }
 }
 
@@ -258,7 +270,53 @@ fn name_owner(failure: Failure) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    fn task(needs: [Need; 2]) -> Task {
+        let assignment = Assignment {
+            experiment: "x".to_owned(),
+            namespaces: Vec::new(),
+            needs: needs.into(),
+            subordinate_ids: None,
+            cgroups: BTreeMap::new(),
+            vacate: Vec::new(),
+            measures_cpu: false,
+            timeout: Duration::from_secs(1),
+            steps: Vec::new(),
+        };
+        Task {
+            assignment,
+            only_needs: false,
+        }
+    }
+
+    #[test]
+    fn only_a_group_that_is_not_made_is_a_need_for_groups_unmet() {
+        let failure = |call: &str| Failure::errno(call, "x", Errno::ENOSPC);
+        for (unstarted, unmet) in [
+            (Unstarted::Groups(failure("mkdir")), Some("cgroup-v1 pids")),
+            (Unstarted::Groups(failure("write")), Some("cgroup-v1 pids")),
+            (Unstarted::Groups(failure("flock")), None),
+            // Of the experiment's directory, where the caller has named a place for it.
+            (Unstarted::Other(failure("mkdir")), None),
+            (Unstarted::Process(failure("mkdir")), None),
+            (
+                Unstarted::Process(failure(MAP_IDS)),
+                Some("subordinate-ids"),
+            ),
+            (Unstarted::Groups(failure(MAP_IDS)), None),
+        ] {
+            let needs = [Need::CgroupV1("pids".to_owned()), Need::SubordinateIds];
+            let end = end_of(&task(needs), unstarted);
+            match (&end, unmet) {
+                (End::Unmet { need, .. }, Some(unmet)) if need == unmet => {}
+                (End::NotStarted(_), None) => {}
+                _ => panic!("{end:?}, expected the need {unmet:?}"),
+            }
+        }
+    }
 
     #[test]
     fn whose_the_group_above_is_explains_eacces_alone() {

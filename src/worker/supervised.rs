@@ -17,7 +17,7 @@ use super::message::{Event, Order};
 use super::parent::Task;
 use super::run::Run;
 use super::scratch::Room;
-use super::unspawned::not_spawned;
+use super::unstarted::{Unstarted, not_spawned};
 use crate::recording::{End, Failure, Recording, StepRecord};
 use crate::session::Flow;
 use crate::spec::Step;
@@ -76,9 +76,9 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn start(run: &Run, number: usize, task: &Task) -> Result<Self, Failure> {
+    pub fn start(run: &Run, number: usize, task: &Task) -> Result<Self, Unstarted> {
         let assignment = &task.assignment;
-        let groups = run.make_groups(assignment)?;
+        let groups = run.make_groups(assignment).map_err(Unstarted::Groups)?;
         let scratch = run.make_scratch(assignment)?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| Failure::errno("pipe2", "", errno));
         let (events, events_writer) = pipe()?;
@@ -103,7 +103,7 @@ impl Worker {
             namespaces: flags(&assignment.namespaces),
             subordinate_ids: assignment.subordinate_ids,
         })
-        .map_err(not_spawned)?;
+        .map_err(|failure| Unstarted::Process(not_spawned(failure)))?;
         Ok(Self {
             number,
             measures_cpu: assignment.measures_cpu,
