@@ -260,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn who_has_no_subordinate_ids_is_told_where_they_would_be() {
+        let Planned::Unmet(unmet) = plan(&spec("[subordinate-ids]"), &host(Privilege::User(1000)))
+        else {
+            panic!("there are none")
+        };
+        let text = unmet.failure.to_string();
+        assert!(text.contains("/etc/subuid and /etc/subgid"), "{text}");
+    }
+
+    #[test]
     fn an_ordinary_user_gets_a_user_namespace() {
         let Planned::Perform(assignment) = plan(&spec("[]"), &host(Privilege::User(1000))) else {
             panic!("it is performed")

@@ -232,6 +232,7 @@ mod tests {
         let band: Band = "1:2 ±5%".parse().unwrap();
         assert_eq!(band, Band::new((1, 2), 5.0).unwrap());
         assert_eq!(band.to_string(), "1:2 ±5%");
+        assert_eq!((band.ratio(), band.tolerance_pp()), ((1, 2), 5.0));
         assert_eq!(
             "2:4  +-2.5%".parse::<Band>().unwrap().to_string(),
             "2:4 ±2.5%"

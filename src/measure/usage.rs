@@ -252,6 +252,8 @@ mod tests {
         let limit: UsageLimit = "20% ±5%".parse().unwrap();
         assert_eq!((limit.percent(), limit.end()), (20.0, 25.0));
         assert_eq!(limit.to_string(), "20% ±5%");
+        let parts: UsageLimit = "12.5% ±2.5%".parse().unwrap();
+        assert_eq!((parts.percent(), parts.end()), (12.5, 15.0));
         let mut stricter = limit;
         stricter.tighten(2.0).unwrap();
         assert_eq!(stricter.to_string(), "20% ±2%");
@@ -259,6 +261,7 @@ mod tests {
         for (text, span) in [
             ("20%", 3..4),
             ("20 ±5%", 0..2),
+            ("2e1% ±5%", 0..4),
             ("0% ±5%", 0..2),
             ("100% ±5%", 0..4),
             ("80% ±20%", 4..8),

@@ -85,6 +85,17 @@ mod tests {
     }
 
     #[test]
+    fn the_diff_of_the_time_that_is_shown_stays() {
+        let diff = crate::compare::diff("a", "b", 1);
+        let differs = Judgement {
+            diff: Some(diff.clone()),
+            ..Judgement::of(Outcome::Fail, "differs", "it differs")
+        };
+        let shown = together(vec![time(Judgement::pass()), time(differs)]).unwrap();
+        assert_eq!(shown.judgement.diff, Some(diff));
+    }
+
+    #[test]
     fn a_single_failure_among_passes_is_flaky_and_shown() {
         let failed = Judgement::of(Outcome::Fail, "differs", "it differs");
         let times = vec![Judgement::pass(), failed, Judgement::pass()];

@@ -207,3 +207,40 @@ pub fn lost_child(call: &str, lost: Lost) -> Failure {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+    use nix::sys::signal::Signal;
+
+    use super::*;
+    use crate::recording::Cause;
+
+    #[test]
+    fn a_lost_child_is_told_by_how_it_was_lost() {
+        for (lost, cause, text) in [
+            (
+                Lost::Call("fork", Errno::EAGAIN),
+                Cause::NoProcess,
+                "fork: EAGAIN: try again",
+            ),
+            (
+                Lost::Call("pipe2", Errno::EMFILE),
+                Cause::Errno("EMFILE".to_owned()),
+                "pipe2: EMFILE: too many open files",
+            ),
+            (
+                Lost::Killed(Signal::SIGKILL),
+                Cause::Signal("SIGKILL".to_owned()),
+                "chroot: SIGKILL: killed",
+            ),
+            (Lost::Exited(3), Cause::Exit(3), "chroot: exit 3: ended"),
+        ] {
+            let failure = lost_child("chroot", lost);
+            assert_eq!(
+                (&failure.cause, failure.to_string()),
+                (&cause, text.to_owned())
+            );
+        }
+    }
+}

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_there_is_no_process_for_says_nothing_about_it() {
+        let failure = |errno| {
+            let error = std::io::Error::from_raw_os_error(errno as i32);
+            not_executed(Path::new("/bin/x"), &error)
+        };
+        assert_eq!(failure(Errno::EAGAIN).cause, Cause::NoProcess);
+        let text = failure(Errno::EACCES).to_string();
+        assert_eq!(text, "execve /bin/x: EACCES: permission denied");
+    }
+
+    #[test]
     fn a_shell_ends_when_it_is_dropped() {
         let shell = shell();
         let number = shell.child.id().cast_signed();
