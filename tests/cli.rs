@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -499,6 +500,37 @@ fn sessions_are_shown_accepted_and_rejected_without_cargo() {
     fs::write(folder.path().join("snapshots/good.snap.new"), new).unwrap();
     assert_eq!(answer(verify(&["reject", &snapshots])).0, 0);
     assert!(!folder.path().join("snapshots/good.snap.new").exists());
+}
+
+/// Asked in a terminal, a key and Enter for each.
+#[test]
+fn a_review_asks_in_a_terminal() {
+    let new = "---\nsource: specs/x.yaml\ndescription: t\n---\n# pwd\n/root\n";
+    let names = ["a", "b", "c", "d", "e", "f"].map(|name| format!("snapshots/{name}.snap.new"));
+    let folder = folder(&names.each_ref().map(|name| (name.as_str(), new)));
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let answers = b"what?\na\nr\ns\naccept\nreject\nskip\n";
+    fs::File::from(terminal.master.try_clone().unwrap())
+        .write_all(answers)
+        .unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify"));
+    let output = command
+        .args(["review", &path(&folder, "snapshots")])
+        .stdin(terminal.slave)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("2 still wait for a review"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(stdout.matches("(a)ccept").count(), 7, "{stdout}");
+    assert!(stdout.contains("[6/6]"), "{stdout}");
+    let mut left: Vec<_> = fs::read_dir(folder.path().join("snapshots"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["a.snap", "c.snap.new", "d.snap", "f.snap.new"]);
 }
 
 /// What CI has observed and a person accepts: the runner writes no snapshot, but its results hold the session.

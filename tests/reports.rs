@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use verify::audit::Fleet;
 use verify::outcome::Outcome;
 use verify::report::Format;
 use verify::results::{self, Experiment, Results};
@@ -241,6 +242,10 @@ fn a_statement_vouches_for_nothing_that_was_not_shown() {
         !all.contains("\"pid-namespace\""),
         "a skip is in none of the lists"
     );
+    let mut certified = read("failing.json");
+    certified.verdict = verify::verdict::Verdict::Certified;
+    let text = Format::InToto.render(&certified).unwrap();
+    assert!(text.contains("\"result\": \"WARNED\""), "{text}");
     let mut undecided = read("certified.json");
     undecided.verdict = verify::verdict::Verdict::Undecided;
     let text = Format::InToto.render(&undecided).unwrap();
@@ -277,17 +282,28 @@ fn a_page_has_the_verdict_first_and_every_experiment() {
     }
 }
 
-/// What a picture looks like only a person can say: `cargo insta review`.
+/// A page, a line for each tag, without its style.
+fn lines(page: &str) -> String {
+    let (before, style) = page.split_once("<style>").unwrap();
+    let (_, after) = style.split_once("</style>").unwrap();
+    [before, after].concat().replace('>', ">\n")
+}
+
+/// What a page looks like only a person can say: `cargo insta review`.
 #[test]
-fn pictures_are_as_reviewed() {
-    let of = |name: &str| {
-        let page = Format::Html.render(&read(name)).unwrap();
-        let drawn = page.split("<svg").skip(1);
-        let drawn = drawn.map(|rest| rest.split_once("</svg>").unwrap().0.to_owned());
-        drawn
-            .map(|picture| format!("<svg{picture}</svg>\n"))
-            .collect::<String>()
-    };
-    let pictures = ["certified.json", "failing.json"].map(of).concat();
-    insta::assert_snapshot!("pictures", pictures.replace('>', ">\n"));
+fn pages_are_as_reviewed() {
+    for name in ["certified", "failing"] {
+        let page = Format::Html.render(&read(&format!("{name}.json"))).unwrap();
+        insta::assert_snapshot!(name, lines(&page));
+    }
+}
+
+#[test]
+fn the_page_of_many_hosts_is_as_reviewed() {
+    let mut fleet = Fleet::default();
+    for name in ["certified.json", "failing.json"] {
+        fleet.add(name.to_owned(), Some(&read(name)));
+    }
+    fleet.add("damaged.json".to_owned(), None);
+    insta::assert_snapshot!("fleet", lines(&fleet.page()));
 }

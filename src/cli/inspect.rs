@@ -196,3 +196,18 @@ pub fn host(arguments: &HostArguments) -> Result<(), Stop> {
     }
     print(&text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_says_what_it_has_and_what_it_passes_on() {
+        let level = Level {
+            path: "/sys/fs/cgroup".into(),
+            controllers: vec!["cpu".to_owned(), "pids".to_owned()],
+            passes_on: Vec::new(),
+        };
+        assert_eq!(passed_on(&level), "controllers: cpu pids; passed on: none");
+    }
+}

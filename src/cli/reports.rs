@@ -195,6 +195,8 @@ fn advice(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results;
+    use crate::source::Source;
 
     fn files(reports: &[&str]) -> Vec<String> {
         let reports = reports.iter().map(|text| text.parse().unwrap()).collect();
@@ -215,6 +217,47 @@ mod tests {
         for alone in ["json=-", "json=/dev/null", "tap=a.tap"] {
             assert_eq!(files(&[alone]).len(), 1, "{alone}");
         }
+    }
+
+    #[test]
+    fn a_report_in_a_file_is_plain_and_replaces_the_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = include_str!("../../fixtures/results/failing.json");
+        let results = results::parse(&Source::new("failing.json", text)).unwrap();
+        for format in ["terminal", "tap"] {
+            let path = folder.path().join(format);
+            fs::write(&path, "what was there before\n".repeat(1000)).unwrap();
+            let request: Request = format!("{format}={}", path.display()).parse().unwrap();
+            request.write(&results).unwrap();
+            let written = fs::read_to_string(&path).unwrap();
+            assert!(written.contains("overlayfs"), "{written}");
+            assert!(
+                !written.contains('\x1b') && !written.contains("before"),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_is_no_file_to_write_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = |path: &Path| write_file(path, b"x").unwrap_err().kind();
+        assert_eq!(kind(folder.path()), ErrorKind::IsADirectory);
+        assert_eq!(kind(&folder.path().join("x/y")), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn advice_fits_what_went_wrong() {
+        for (kind, words) in [
+            (ErrorKind::NotFound, "make its folder first"),
+            (ErrorKind::StorageFull, "make room"),
+            (ErrorKind::QuotaExceeded, "make room"),
+            (ErrorKind::PermissionDenied, "that can be written"),
+            (ErrorKind::ReadOnlyFilesystem, "that can be written"),
+        ] {
+            assert!(advice(&kind.into()).contains(words), "{kind}");
+        }
+        assert_eq!(advice(&ErrorKind::IsADirectory.into()), "");
     }
 
     #[test]

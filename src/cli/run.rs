@@ -113,3 +113,31 @@ fn keep_recordings(folder: &Path, recordings: &[Recording]) -> Result<(), Stop> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::End;
+
+    #[test]
+    fn a_recording_is_kept_under_its_experiments_name() {
+        let keep = tempfile::tempdir().unwrap();
+        let recording = Recording {
+            experiment: "x".to_owned(),
+            steps: Vec::new(),
+            planned: 1,
+            end: End::Completed,
+            duration_us: 1,
+            leftovers: Vec::new(),
+        };
+        let folder = keep.path().join("a/b");
+        keep_recordings(&folder, std::slice::from_ref(&recording)).unwrap();
+        let kept = std::fs::read(folder.join("x.json")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Recording>(&kept).unwrap(),
+            recording
+        );
+        let file = folder.join("x.json");
+        assert!(keep_recordings(&file, &[recording]).is_err());
+    }
+}

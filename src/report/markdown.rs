@@ -21,9 +21,13 @@ const SUMMARY_LIMIT: usize = 900 << 10;
 /// The report, without the details for which there is no room.
 #[must_use]
 pub fn summary(results: &Results) -> String {
+    within(SUMMARY_LIMIT, results)
+}
+
+fn within(limit: usize, results: &Results) -> String {
     let mut text = head(results);
     for details in results.experiments.iter().filter_map(details) {
-        if text.len() + details.len() > SUMMARY_LIMIT {
+        if text.len() + details.len() > limit {
             text.push_str("\nThe rest is too long for a summary.\n");
             break;
         }
@@ -130,4 +134,29 @@ fn block(diff: &Diff) -> String {
     let runs = text.split(|c| c != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
     format!("\n{fence}diff\n{text}{fence}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::parse;
+    use crate::source::Source;
+
+    #[test]
+    fn a_summary_leaves_out_what_there_is_no_room_for() {
+        let text = include_str!("../../fixtures/results/failing.json");
+        let results = parse(&Source::new("failing.json", text)).unwrap();
+        let whole = render(&results);
+        assert_eq!(summary(&results), whole);
+        assert_eq!(within(whole.len(), &results), whole);
+        let shorter = within(whole.len() - 1, &results);
+        let (kept, note) = shorter.split_once("\nThe rest is too long").unwrap();
+        assert_eq!(note, " for a summary.\n");
+        assert!(whole.starts_with(kept) && kept.contains("### "), "{kept}");
+    }
+
+    #[test]
+    fn what_means_something_to_markdown_or_html_means_itself() {
+        assert_eq!(escaped("a<b> & c|d"), "a&lt;b&gt; &amp; c\\|d");
+    }
 }

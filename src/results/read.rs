@@ -51,10 +51,10 @@ impl From<SourceError> for ReadError {
 pub fn read(path: &Path) -> Result<Results, ReadError> {
     let unreadable = |error| ReadError::File(path.to_owned(), error);
     let (name, bytes) = match path.to_str() {
-        Some("-") => ("<stdin>".into(), read_limited(io::stdin())),
+        Some("-") => ("<stdin>".into(), read_limited(io::stdin(), LIMIT)),
         _ => (
             path.to_string_lossy(),
-            File::open(path).and_then(read_limited),
+            File::open(path).and_then(|file| read_limited(file, LIMIT)),
         ),
     };
     let source = Source::from_utf8(name, bytes.map_err(unreadable)?)
@@ -71,11 +71,11 @@ fn names_a_schema(source: &Source) -> Option<bool> {
     Some(object.contains_key("schema"))
 }
 
-fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
+fn read_limited(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > LIMIT {
-        true => Err(io::Error::other(format!("larger than {} MiB", LIMIT >> 20))),
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(io::Error::other(format!("larger than {} MiB", limit >> 20))),
         false => Ok(bytes),
     }
 }
@@ -188,6 +188,15 @@ mod tests {
         for word in words {
             assert!(error.contains(word), "`{word}` is not in:\n{error}");
         }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let read = |bytes: &[u8]| read_limited(bytes, 3).ok();
+        assert_eq!(read(b"abc").as_deref(), Some(&b"abc"[..]));
+        assert_eq!(read(b"abcd"), None);
+        let error = read_limited(io::repeat(b' '), 1 << 20).unwrap_err();
+        assert_eq!(error.to_string(), "larger than 1 MiB");
     }
 
     #[test]

@@ -133,6 +133,19 @@ mod tests {
     use crate::recording::{self, Failure, Output};
 
     #[test]
+    fn how_a_step_failed_is_named() {
+        for (cause, expected) in [
+            (Cause::Errno("ENODEV".to_owned()), Some("ENODEV")),
+            (Cause::NoProcess, Some("EAGAIN")),
+            (Cause::Exit(3), Some("exit 3")),
+            (Cause::Signal("SIGKILL".to_owned()), Some("SIGKILL")),
+            (Cause::Unexpected, None),
+        ] {
+            assert_eq!(name(&cause).as_deref(), expected);
+        }
+    }
+
+    #[test]
     fn what_was_measured_is_there_also_when_it_failed() {
         let measured = recording::Measurement {
             name: "CPU share".to_owned(),
