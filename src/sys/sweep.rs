@@ -9,7 +9,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::beneath::{fd_path, list};
+use super::beneath::{errno_of, fd_path, list};
 use super::mount_id;
 
 /// What a directory is called while it waits to be emptied, with a number behind.
@@ -17,7 +17,9 @@ const TAKEN_UP: &str = ".verify-";
 
 /// Removes everything in a directory, but not the directory itself. No symbolic link is followed, and no mount entered.
 ///
-/// A directory in another one is taken up first, so that a deep tree needs neither stack nor descriptors.
+/// A directory in another one is taken up first, so that a deep tree needs neither stack nor descriptors. On a full file
+/// system there may be no room for its name there: ext4 gives a directory a block more, but never one back. It is emptied
+/// where it is then, from the innermost, which makes room.
 ///
 /// # Errors
 /// `EXDEV` where something is mounted, `EACCES` or `EPERM` for what belongs to another user; those of unlink(2) and
@@ -50,12 +52,17 @@ impl Sweep<'_> {
             return Ok(());
         }
         let directory = self.open(self.top, name)?;
-        for inner in list(directory.as_fd(), Path::new(""))? {
-            if !is_removed(directory.as_fd(), &inner)? {
-                self.take_up(directory.as_fd(), &inner)?;
+        loop {
+            let inner = list(directory.as_fd(), Path::new(""))?;
+            if inner.is_empty() {
+                return unlinkat(self.top, name, UnlinkatFlags::RemoveDir);
+            }
+            for inner in inner {
+                if !is_removed(directory.as_fd(), &inner)? {
+                    self.take_up(directory.as_fd(), &inner)?;
+                }
             }
         }
-        unlinkat(self.top, name, UnlinkatFlags::RemoveDir)
     }
 
     fn take_up(&mut self, from: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
@@ -66,7 +73,22 @@ impl Sweep<'_> {
             self.taken_up += 1;
             match renameat(from, name, self.top, free.as_os_str()) {
                 Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {}
+                Err(Errno::ENOSPC | Errno::EDQUOT) => return self.remove_innermost(from, name),
                 result => return result,
+            }
+        }
+    }
+
+    /// Removes a directory that has no other in it: this one, or one far below.
+    fn remove_innermost(&self, parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+        let parent = parent.try_clone_to_owned();
+        let mut parent = parent.map_err(|error| errno_of(&error))?;
+        let mut name = name.to_owned();
+        loop {
+            let directory = self.open(parent.as_fd(), &name)?;
+            match first_directory(directory.as_fd())? {
+                None => return unlinkat(&parent, name.as_os_str(), UnlinkatFlags::RemoveDir),
+                Some(inner) => (parent, name) = (directory, inner),
             }
         }
     }
@@ -80,6 +102,16 @@ impl Sweep<'_> {
         make_accessible(directory.as_fd());
         Ok(directory)
     }
+}
+
+/// Removes the files before it, all when there is none.
+fn first_directory(parent: BorrowedFd<'_>) -> Result<Option<OsString>, Errno> {
+    for name in list(parent, Path::new(""))? {
+        if !is_removed(parent, &name)? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// False for a directory, which is still there.
