@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, Gid, Uid};
 
 use super::membership;
 use crate::need::Need;
-use crate::recording::Failure;
+use crate::recording::{Cause, Failure, errno_name};
 use crate::session::lost_child;
 use crate::sys::cgroup::UNIFIED;
 use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
@@ -62,9 +62,15 @@ pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Failure> {
     })
 }
 
-/// Whether a failure is the answer to what was tried. That there was no process to try it in says nothing about the need.
+/// Whether a failure is the answer to what was tried. That there was no process to try it in, or no room in the scratch
+/// directory, says nothing about the need. For other calls ENOSPC is a limit that the host has set.
 pub fn was_tried(failure: &Failure) -> bool {
-    !["pipe2", "fork", "waitpid", PROBE].contains(&failure.call.as_str())
+    let is = |errno| failure.cause == Cause::Errno(errno_name(errno));
+    match failure.call.as_str() {
+        "pipe2" | "fork" | "waitpid" | PROBE => false,
+        "mkdir" | "mknod" | "setxattr" => !is(Errno::ENOSPC) && !is(Errno::EDQUOT),
+        _ => true,
+    }
 }
 
 /// What stands for the call when the process that tries is killed.
@@ -161,14 +167,11 @@ fn device_nodes() -> Result<(), Failure> {
     const PROBE: &str = "probe-device";
     let null = nix::sys::stat::makedev(1, 3);
     mknod(PROBE, SFlag::S_IFCHR, Mode::S_IRUSR, null).map_err(|errno| {
-        let failure = Failure::errno("mknod", "c 1 3", errno);
-        Failure {
-            message: format!(
-                "{} (CAP_MKNOD of the initial user namespace is missing)",
-                failure.message
-            ),
-            ..failure
+        let mut failure = Failure::errno("mknod", "c 1 3", errno);
+        if errno == Errno::EPERM {
+            failure.message += " (CAP_MKNOD of the initial user namespace is missing)";
         }
+        failure
     })?;
     nix::unistd::unlink(PROBE).map_err(|errno| Failure::errno("unlink", PROBE, errno))
 }
@@ -199,6 +202,22 @@ mod tests {
         ] {
             let failure = Failure::errno(call, "", Errno::EAGAIN);
             assert_eq!(was_tried(&failure), tried, "{call}");
+        }
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_was_not_tried() {
+        for (call, errno, tried) in [
+            ("unshare", Errno::ENOSPC, true),
+            ("mkdir", Errno::EACCES, true),
+            ("mkdir", Errno::ENOSPC, false),
+            ("mknod", Errno::EPERM, true),
+            ("mknod", Errno::EDQUOT, false),
+            ("setxattr", Errno::EOPNOTSUPP, true),
+            ("setxattr", Errno::ENOSPC, false),
+        ] {
+            let failure = Failure::errno(call, "", errno);
+            assert_eq!(was_tried(&failure), tried, "{call}: {errno}");
         }
     }
 }
