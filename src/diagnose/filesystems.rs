@@ -16,6 +16,7 @@ pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
         "EINVAL" if is_overlay => unfit_upper(symptom, facts),
         "EOPNOTSUPP" if symptom.calls(&["setxattr"]) => Some(no_attributes(symptom, facts)),
         "ENOTEMPTY" if symptom.calls(&["rmdir"]) => no_d_type(symptom, facts),
+        "EROFS" if !symptom.failure.object.starts_with('/') => no_work_directory(symptom, facts),
         _ => None,
     }
 }
@@ -88,5 +89,19 @@ fn no_d_type(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
         "the upper layer lies on a file system whose directories do not say what kind a file is (d_type): an overlay on it still lists what was removed",
         performed(symptom, facts).chain([said]).collect(),
         "keep upperdir on xfs made with ftype=1 (xfs_info shows it), ext4 with the feature filetype (tune2fs -l), btrfs or tmpfs; xfs has to be made anew for that",
+    ))
+}
+
+/// What an overlay moves into place is made in its work directory. Without one mount(2) succeeds, and nothing can be written.
+fn no_work_directory(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
+    let mut said = facts.logged("overlayfs: ").into_iter();
+    let said = said.find(|line| line.contains("mounting read-only"))?;
+    Some(Diagnosis::new(
+        "the kernel could not make the directory that the overlay needs in its workdir, and mounted it read-only",
+        std::iter::once(symptom.failure.to_string())
+            .chain(facts.quote_scratch())
+            .chain([said])
+            .collect(),
+        "errno 28 is no space, or no inode: df and df -i say which of them, make room there; for another errno look at the workdir",
     ))
 }

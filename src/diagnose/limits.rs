@@ -84,7 +84,15 @@ fn memory(facts: &Facts) -> Option<Diagnosis> {
 /// ENOSPC is other things, too: a limit of namespaces (clone(2)), a cpuset without CPUs.
 fn disk(symptom: &Symptom<'_>) -> Option<Diagnosis> {
     let object = &symptom.failure.object;
-    let writes = symptom.calls(&["write", "open", "mkdir", "symlink", "copy_file_range"]);
+    let writes = symptom.calls(&[
+        "write",
+        "open",
+        "mkdir",
+        "mknod",
+        "symlink",
+        "setxattr",
+        "copy_file_range",
+    ]);
     if !writes || object.starts_with("/sys/fs/cgroup") {
         return None;
     }

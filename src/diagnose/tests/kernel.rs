@@ -4,7 +4,19 @@ use super::*;
 
 #[test]
 fn what_the_kernel_does_not_have_or_take_is_explained() {
-    let cases: [Case; 11] = [
+    let cases: [Case; 12] = [
+        (
+            "overlay-without-work",
+            "unlink",
+            "merge/a",
+            Errno::EROFS,
+            "rm merge/a",
+            &[
+                "mounted it read-only",
+                "dmesg: overlayfs: failed to create directory work/work (errno: 28); mounting read-only",
+                "df -i",
+            ],
+        ),
         (
             "overlay-on-overlay",
             "mount",
