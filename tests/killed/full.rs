@@ -1,4 +1,4 @@
-//! File systems that fill up: the scratch file system, that of the run's directory, that of a report, that of snapshots.
+//! File systems that fill up: that of the run's directory, that of a report, that of snapshots.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,15 +8,9 @@ use std::process::Stdio;
 use nix::mount::{MsFlags, mount};
 
 use super::Test;
-use super::arena::{Arena, PLACES, Process, detach};
-use super::kills::is_worker;
-use super::moments::{Dice, Experiments, rounds};
+use super::arena::{Arena, PLACES, detach};
 
 pub const TESTS: &[Test] = &[
-    (
-        "a_full_scratch_file_system_leaves_nothing",
-        a_full_scratch_file_system_leaves_nothing,
-    ),
     (
         "full_places_for_the_directory_leave_nothing",
         full_places_for_the_directory_leave_nothing,
@@ -30,41 +24,6 @@ pub const TESTS: &[Test] = &[
         a_snapshot_is_written_whole_or_not_at_all,
     ),
 ];
-
-fn a_full_scratch_file_system_leaves_nothing() {
-    let arena = Arena::new();
-    let (mut dice, experiments) = (Dice::new(), Experiments::of(&arena));
-    let (mut filled, mut noticed) = (0, 0);
-    for round in 0..rounds() {
-        let choice = experiments.choose(&mut dice);
-        let run = arena.start(&choice.places);
-        dice.wait(&run, choice.whole);
-        let workers = arena.processes(is_worker);
-        filled += workers
-            .iter()
-            .filter(|worker| fill_scratch(worker).is_some())
-            .count();
-        let status = run.end();
-        let what = format!("round {round}: {:?}: {status:?}", choice.places);
-        assert!(matches!(status, Some(0..=3)), "{what}");
-        assert_eq!(arena.left(), Vec::<String>::new(), "{what}");
-        noticed += u32::from(status != Some(0));
-    }
-    eprintln!("scratch: {filled} were filled, {noticed} runs noticed");
-}
-
-/// Fills what the worker has mounted on /run, if it has done so already.
-fn fill_scratch(worker: &Process) -> Option<()> {
-    let scratch = File::open(worker.proc("root/run/scratch")).ok()?;
-    let path = format!(
-        "/proc/thread-self/fd/{}/full",
-        std::os::fd::AsRawFd::as_raw_fd(&scratch)
-    );
-    let mut file = File::create(path).ok()?;
-    let block = [0; 1 << 16];
-    while file.write_all(&block).is_ok() {}
-    Some(())
-}
 
 /// Each file that a run makes there is once the first one without room.
 fn full_places_for_the_directory_leave_nothing() {

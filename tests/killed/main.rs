@@ -16,6 +16,7 @@ mod limits;
 mod moments;
 mod readers;
 mod reports;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         readers::TESTS,
         reports::TESTS,
         full::TESTS,
+        storage::TESTS,
         limits::TESTS,
         leftovers::TESTS,
     ];

@@ -93,15 +93,16 @@ impl Experiments {
     /// Looks once in the life of this process.
     pub fn of(arena: &Arena) -> &'static Self {
         static FOUND: OnceLock<Experiments> = OnceLock::new();
-        FOUND.get_or_init(|| Self::look(arena))
+        FOUND.get_or_init(|| Self::look(arena, &[]))
     }
 
-    fn look(arena: &Arena) -> Self {
+    /// Those that pass with these options.
+    pub fn look(arena: &Arena, options: &[String]) -> Self {
         let report = arena.path("report.json");
+        let words = ["specs", "-r", "json=report.json", "-r", "host=/dev/null"];
+        let words = words.map(str::to_owned);
         let started = Instant::now();
-        arena
-            .start(&["specs", "-r", "json=report.json", "-r", "host=/dev/null"])
-            .end();
+        arena.start(&[&words[..], options].concat()).end();
         let elapsed = started.elapsed();
         let results: serde_json::Value =
             serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
@@ -118,6 +119,12 @@ impl Experiments {
             passing: passing.filter(|(name, _)| stays_inside(name)).collect(),
             overhead: elapsed.saturating_sub(duration(&results["duration_us"])),
         }
+    }
+
+    /// Those of them that have one of these names.
+    pub fn only(mut self, names: &[&str]) -> Self {
+        self.passing.retain(|(name, _)| names.contains(&&**name));
+        self
     }
 
     /// A few of them, and always the arena's own that is hardest to clean up after.
