@@ -34,8 +34,9 @@ pub fn open(root: BorrowedFd<'_>, path: &Path, flags: OFlag, mode: Mode) -> Resu
         .mode(if create { mode } else { Mode::empty() })
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     match openat2(root, path, how) {
-        // Older filters answer it with EPERM. What openat(2) says counts then.
-        Err(Errno::ENOSYS | Errno::EPERM) => steps::open(root, path, flags, mode),
+        // Older filters answer it with EPERM. What openat(2) says counts then. With a `..` in it, it is EAGAIN as well when
+        // anybody on the host has renamed or mounted something meanwhile.
+        Err(Errno::ENOSYS | Errno::EPERM | Errno::EAGAIN) => steps::open(root, path, flags, mode),
         result => result,
     }
 }
@@ -202,6 +203,31 @@ pub fn errno_of(error: &std::io::Error) -> Errno {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    /// The kernel refuses one such path in some thousands then.
+    #[test]
+    fn what_others_rename_meanwhile_is_no_failure() {
+        let (keep, root) = root();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::create_dir(keep.path().join("inner")).unwrap();
+        let names = ["a", "b"].map(|name| elsewhere.path().join(name));
+        std::fs::create_dir(&names[0]).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in (0..).take_while(|_| !is_done()) {
+                    let (from, to) = (number % 2, (number + 1) % 2);
+                    std::fs::rename(&names[from], &names[to]).unwrap();
+                }
+            });
+            let path = Path::new("inner/../inner/../inner");
+            let open = |_| open(root.as_fd(), path, OFlag::O_PATH, Mode::empty()).err();
+            let failed: Vec<_> = (0..20_000).filter_map(open).collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(failed, []);
+        });
+    }
 
     fn root() -> (tempfile::TempDir, OwnedFd) {
         let directory = tempfile::tempdir().unwrap();

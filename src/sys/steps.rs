@@ -110,7 +110,10 @@ mod tests {
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_BENEATH);
-        openat2(root, path, how)
+        // Another process may have renamed something just now.
+        let answers = std::iter::repeat_with(|| openat2(root, path, how));
+        let mut answers = answers.filter(|answer| !matches!(answer, Err(Errno::EAGAIN)));
+        answers.next().unwrap()
     }
 
     fn identity(opened: Result<OwnedFd, Errno>) -> Result<u64, Errno> {
