@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use procfs::process::Process;
 
 use super::needs;
 use super::run::Run;
@@ -16,7 +17,7 @@ use super::unstarted::{MAP_IDS, Unstarted};
 use crate::need::Need;
 use crate::plan::Assignment;
 use crate::recording::{Cause, End, Failure, Recording, errno_name};
-use crate::sys::namespace::Kind;
+use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
 
 /// An experiment to perform.
 pub struct Task {
@@ -228,7 +229,7 @@ fn end_of(task: &Task, unstarted: Unstarted) -> End {
         Unstarted::Groups(failure) => needs
             .find(|need| matches!(need, Need::CgroupV1(_)) || need.is_unified())
             .filter(|_| ["mkdir", "write"].contains(&failure.call.as_str()))
-            .map(|need| (need, name_owner(failure.clone()))),
+            .map(|need| (need, name_owner(failure.clone(), overrides_owners()))),
         Unstarted::Process(failure) => {
             let namespaces = &task.assignment.namespaces;
             needs.find_map(|need| Some((need, refused(need, failure, namespaces)?)))
@@ -256,9 +257,15 @@ fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failur
     }
 }
 
+/// Whether the caller has CAP_DAC_OVERRIDE over the whole host: then it is somebody else who refuses. capabilities(7)
+fn overrides_owners() -> bool {
+    let status = Process::myself().and_then(|process| process.status());
+    is_in_initial_user_namespace() && status.is_ok_and(|status| status.capeff & (1 << 1) != 0)
+}
+
 /// Who may make a group where somebody else's is: its owner, or who has this capability.
-fn name_owner(failure: Failure) -> Failure {
-    if failure.cause != Cause::Errno(errno_name(Errno::EACCES)) {
+fn name_owner(failure: Failure, overrides: bool) -> Failure {
+    if overrides || failure.cause != Cause::Errno(errno_name(Errno::EACCES)) {
         return failure;
     }
     let message = format!(
@@ -320,8 +327,14 @@ mod tests {
 
     #[test]
     fn whose_the_group_above_is_explains_eacces_alone() {
-        for (errno, explained) in [(Errno::EACCES, true), (Errno::EROFS, false)] {
-            let failure = name_owner(Failure::errno("mkdir", "/sys/fs/cgroup/x", errno));
+        for (errno, overrides, explained) in [
+            (Errno::EACCES, false, true),
+            (Errno::EROFS, false, false),
+            // A security module, say.
+            (Errno::EACCES, true, false),
+        ] {
+            let refused = Failure::errno("mkdir", "/sys/fs/cgroup/x", errno);
+            let failure = name_owner(refused, overrides);
             let names = failure.message.contains("belongs to another user");
             assert_eq!(names, explained, "{failure}");
         }
