@@ -11,8 +11,9 @@ use super::log;
 use crate::host::ScratchPlace;
 
 /// The files whose first line is a fact as it stands.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
     "proc/cmdline",
+    "proc/self/attr/apparmor/current",
     "proc/self/attr/current",
     "proc/self/uid_map",
     "proc/sys/kernel/apparmor_restrict_unprivileged_userns",
@@ -128,6 +129,13 @@ impl Facts {
         users.split_whitespace().nth(1) == Some("0")
     }
 
+    /// Whether the caller's user namespace is the first one: all ids are mapped to themselves. user_namespaces(7)
+    #[must_use]
+    pub fn is_in_initial_user_namespace(&self) -> bool {
+        let map = self.value("/proc/self/uid_map").unwrap_or_default();
+        map.split_whitespace().eq(["0", "0", "4294967295"])
+    }
+
     /// Whether a system call filter is installed: `Seccomp: 2` (proc_pid_status(5)).
     #[must_use]
     pub fn is_filtered(&self) -> bool {
@@ -207,6 +215,12 @@ impl Facts {
     #[must_use]
     pub fn logged(&self, beginning: &str) -> Vec<String> {
         log::latest(&log::read(&self.root), beginning)
+    }
+
+    /// The last of the kernel's messages that has all these words, as evidence. Read now, as well.
+    #[must_use]
+    pub fn logged_with(&self, words: &[&str]) -> Option<String> {
+        log::last(&log::read(&self.root), words)
     }
 
     /// These facts, where experiments are performed in this place.

@@ -73,6 +73,13 @@ pub fn latest(messages: &[Message], beginning: &str) -> Vec<String> {
     quotes
 }
 
+/// The last of the messages that has all these words, as evidence.
+pub fn last(messages: &[Message], words: &[&str]) -> Option<String> {
+    let has_all = |message: &&Message| words.iter().all(|word| message.text.contains(word));
+    let found = messages.iter().rev().find(has_all)?;
+    Some(format!("dmesg: {}", found.text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +102,11 @@ mod tests {
             ]
         );
         assert!(latest(&messages, "bridge: ").is_empty());
+        assert_eq!(
+            last(&messages, &["upper", "d_type"]).as_deref(),
+            Some("dmesg: overlayfs: upper fs needs to support d_type.")
+        );
+        assert_eq!(last(&messages, &["eth0", "d_type"]), None);
     }
 
     #[test]

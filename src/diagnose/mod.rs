@@ -4,6 +4,7 @@
 //! host, read from files; the other files here, one for each family of causes, decide on nothing else. What the facts
 //! do not show is not guessed: then the cause is not known, and what was looked at is said.
 
+mod apparmor;
 mod cgroups;
 mod facts;
 mod filesystems;
@@ -108,7 +109,7 @@ impl<'a> Symptom<'a> {
 type Family = fn(&Symptom<'_>, &Facts) -> Option<Diagnosis>;
 
 /// The families of causes, the more certain ones first: a limit that is 0 explains more than a filter that may be anything.
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     cgroups::diagnose,
     namespaces::diagnose,
     limits::diagnose,
@@ -116,6 +117,7 @@ const FAMILIES: [Family; 7] = [
     network::diagnose,
     mounts::diagnose,
     privilege::diagnose,
+    apparmor::diagnose,
 ];
 
 /// Says why something failed, by the facts.

@@ -64,9 +64,8 @@ fn limit(facts: &Facts) -> Option<Diagnosis> {
 /// Device nodes are made in the initial user namespace only, and ids must be mapped to be taken. user_namespaces(7)
 fn within(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     let map = facts.value("/proc/self/uid_map")?;
-    let is_whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
     let is_given_one = facts.has_capability(21) == Some(false);
-    if is_whole && !is_given_one {
+    if facts.is_in_initial_user_namespace() && !is_given_one {
         return None;
     }
     let need = symptom.line.replace('-', " ");

@@ -1,13 +1,13 @@
-//! What the caller may not do: capabilities, system call filters, security modules. capabilities(7), seccomp(2)
+//! What the caller may not do: capabilities, system call filters, SELinux. capabilities(7), seccomp(2)
 
 use std::path::Path;
 
 use super::{Diagnosis, Facts, Symptom};
 
 /// A capability, its number in capabilities(7), and the calls that ask for it.
-struct Capability {
-    name: &'static str,
-    number: u32,
+pub(super) struct Capability {
+    pub name: &'static str,
+    pub number: u32,
     calls: &'static [&'static str],
 }
 
@@ -22,6 +22,7 @@ const CAPABILITIES: [Capability; 11] = [
             "unshare",
             "setns",
             "mount",
+            "umount",
             "umount2",
             "pivot_root",
             "sethostname",
@@ -99,7 +100,7 @@ pub fn diagnose(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     match symptom.errno()? {
         "EPERM" | "EACCES" => missing(symptom, facts)
             .or_else(|| filtered(symptom, facts))
-            .or_else(|| confined(facts)),
+            .or_else(|| labelled(facts)),
         "ENOSYS" => filtered(symptom, facts),
         _ => None,
     }
@@ -114,11 +115,22 @@ impl Capability {
             "CAP_SYS_RESOURCE" => {
                 asks && (!symptom.calls(&["write"]) || symptom.mentions("oom_score_adj"))
             }
+            // A mount that is refused with EACCES is refused by a security module, before capabilities are asked for.
+            "CAP_SYS_ADMIN" => asks && symptom.is(&["EPERM"]),
             "CAP_DAC_OVERRIDE" => asks && symptom.is(&["EACCES"]),
             "CAP_NET_RAW" => asks && symptom.mentions("SOCK_RAW"),
             _ => asks,
         }
     }
+}
+
+/// The capabilities that the call which failed asks for.
+pub(super) fn asked<'s>(
+    symptom: &'s Symptom<'_>,
+) -> impl Iterator<Item = &'static Capability> + 's {
+    CAPABILITIES
+        .iter()
+        .filter(|capability| capability.explains(symptom))
 }
 
 fn missing(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
@@ -127,10 +139,7 @@ fn missing(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
         return None;
     }
     let lacks = |capability: &&Capability| facts.has_capability(capability.number) == Some(false);
-    let mut asked = CAPABILITIES
-        .iter()
-        .filter(|capability| capability.explains(symptom));
-    let found = asked.find(lacks)?;
+    let found = asked(symptom).find(lacks)?;
     let name = found.name;
     let short = name.trim_start_matches("CAP_");
     Some(Diagnosis::new(
@@ -165,33 +174,20 @@ fn filtered(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnosis> {
     ))
 }
 
-/// A profile or a context that is enforced.
-fn confined(facts: &Facts) -> Option<Diagnosis> {
+/// SELinux's context of a container, which is enforced.
+fn labelled(facts: &Facts) -> Option<Diagnosis> {
     let path = "/proc/self/attr/current";
     let context = facts.value(path)?;
-    let lsm = "/sys/kernel/security/lsm";
-    let (module, remedy) = match context {
-        profile if profile.ends_with("(enforce)") => (
-            "AppArmor",
-            "run the outer container with --security-opt apparmor=unconfined, or allow it in the profile; dmesg has lines with apparmor=\"DENIED\"",
-        ),
-        domain
-            if domain.contains(":container_t:")
-                && facts.value("/sys/fs/selinux/enforce") == Some("1") =>
-        {
-            (
-                "SELinux",
-                "run the outer container with --security-opt label=disable; ausearch -m AVC says what was denied",
-            )
-        }
-        _ => return None,
-    };
+    let enforce = "/sys/fs/selinux/enforce";
+    if !context.contains(":container_t:") || facts.value(enforce) != Some("1") {
+        return None;
+    }
     Some(Diagnosis::new(
-        format!("{module} confines this process: `{context}`"),
-        [path, lsm]
+        format!("SELinux confines this process: `{context}`"),
+        [path, enforce]
             .iter()
             .filter_map(|path| facts.quote(path))
             .collect(),
-        remedy,
+        "run the outer container with --security-opt label=disable; ausearch -m AVC says what was denied",
     ))
 }

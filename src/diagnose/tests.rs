@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::*;
 
+mod apparmor;
 mod kernel;
 mod scratch;
 mod symptoms;
