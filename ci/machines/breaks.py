@@ -16,10 +16,15 @@ LAST = "nothing"
 
 NO_MODULES = "there are no modules of this kernel"
 OTHER_MODULES = "the modules here are those of another kernel"
+NO_USERNS = "AppArmor's profile `no-userns`, in enforce mode, refuses a user namespace"
 CLONE_OFF = "kernel.unprivileged_userns_clone is 0: only root may make user namespaces"
 
 # What needs a namespace that an ordinary user makes in a user namespace only.
 WITH_NAMESPACES = ["cgroup-namespace", "net-namespace*", "pid-namespace*", "user-namespace", "uts-namespace*"]
+
+
+# What is performed at all on a host whose controllers are in cgroup v2.
+EVERYTHING = [*WITH_NAMESPACES, "cgroup-v2-*", "chroot", "device-nodes", "overlayfs*", "subordinate-ids"]
 
 
 def veth(words):
@@ -66,12 +71,34 @@ BREAKS = {
         ("net-namespace-firewall", "fail", "100% packet loss"),
         ("net-namespace-routes", "fail", "100% packet loss"),
     ],
+    "AppArmor: docker-default, as around a container with CAP_SYS_ADMIN": [
+        *((name, "broken", "AppArmor's profile `docker-default`, in enforce mode, refuses `mount`") for name in EVERYTHING),
+    ],
+    "AppArmor: docker-default in complain mode": [
+        *((name, "broken", "in complain mode, refuses `mount`: its `deny` rules are enforced") for name in EVERYTHING),
+    ],
+    "AppArmor: a profile without rules in complain mode": [],
+    "AppArmor: the same without attach_disconnected": [
+        *((name, "broken", "refuses `execveat`: to it a file of another mount namespace has no path") for name in EVERYTHING),
+    ],
+    "AppArmor: a profile without CAP_SYS_ADMIN": [
+        ("cgroup-v2-namespace", "skip", "`no-admin`, in enforce mode, refuses CAP_SYS_ADMIN"),
+        *((name, "skip", "`no-admin`, in enforce mode, refuses CAP_SYS_ADMIN") for name in WITH_NAMESPACES),
+        *((name, "broken", "`no-admin`, in enforce mode, refuses CAP_SYS_ADMIN") for name in EVERYTHING),
+    ],
+    "AppArmor: a profile that denies cgroups": [
+        ("cgroup-v2-*", "skip", "`no-groups`, in enforce mode, refuses `mkdir` below /sys/fs/cgroup"),
+    ],
     LAST: [],
     # These are broken as they start.
     "cgroup_disable=memory": [("cgroup-v2-memory", "skip", "switched off on the kernel's command line")],
     "kernel.unprivileged_userns_clone is 0, an ordinary user": [
         *((name, "skip", CLONE_OFF) for name in WITH_NAMESPACES),
         *((name, "broken", CLONE_OFF) for name in ["chroot", "device-nodes", "overlayfs*"]),
+    ],
+    "AppArmor: a profile without userns, an ordinary user": [
+        *((name, "skip", NO_USERNS) for name in WITH_NAMESPACES),
+        *((name, "broken", NO_USERNS) for name in ["chroot", "device-nodes", "overlayfs*"]),
     ],
     "an ordinary user without delegated cgroups, on a tmpfs without user attributes": [
         ("overlayfs-removal", "skip", "tmpfs"),
@@ -101,6 +128,7 @@ MACHINES = [
         "sysctl.kernel.unprivileged_userns_clone=0",
         broken="kernel.unprivileged_userns_clone is 0, an ordinary user",
     ),
+    machine("newest-v2-user", "APPARMOR=no-userns", broken="AppArmor: a profile without userns, an ordinary user"),
     machine("6.1-v2-user", broken="an ordinary user without delegated cgroups, on a tmpfs without user attributes"),
 ]
 

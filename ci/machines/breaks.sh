@@ -66,6 +66,31 @@ network() {
     rmmod br_netfilter
 }
 
+# verify in a profile of AppArmor's, which goes afterwards.
+apparmor() {
+    confine docker-default
+    broken "AppArmor: docker-default, as around a container with CAP_SYS_ADMIN"
+    confine docker-default --complain
+    broken "AppArmor: docker-default in complain mode"
+    release docker-default
+    confine learning --complain
+    broken "AppArmor: a profile without rules in complain mode"
+    release learning
+    confine no-flags --complain
+    broken "AppArmor: the same without attach_disconnected"
+    release no-flags
+    confine no-admin
+    broken "AppArmor: a profile without CAP_SYS_ADMIN"
+    release no-admin
+    confine no-groups
+    broken "AppArmor: a profile that denies cgroups" cgroup chroot
+    release no-groups
+}
+
+release() {
+    printf %s "$1" >/sys/kernel/security/apparmor/.remove
+}
+
 # What a process can be refused, where the cgroups are of version 2.
 processes() {
     mkdir -p /var/tmp
@@ -80,5 +105,6 @@ module_missing veth
 module_missing bridge
 controllers_missing
 network
+apparmor
 processes
 broken "nothing"

@@ -17,8 +17,9 @@ from machines import cells
 
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "verify", "kernels")
 
-# The suites that hold the last build of each: security updates, and of the newest kernel the backports.
-SUITES = ["bullseye-security", "bookworm-security", "trixie-security", "trixie-backports"]
+# The suites that hold the last build of each: security updates, and of the newest kernel the backports. The first one has
+# the other packages.
+SUITES = ["trixie", "bullseye-security", "bookworm-security", "trixie-security", "trixie-backports"]
 
 # The program that shows that a package is there.
 PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "newuidmap": "uidmap", "depmod": "kmod"}
@@ -117,11 +118,33 @@ def fetch(name):
         known = set(output("apt-cache", "pkgnames", "linux-").split())
         packages = [part.format(name) for part in PARTS if part.format(name) in known]
         with tempfile.TemporaryDirectory(dir=CACHE) as work:
-            subprocess.run(["apt-get", "-qq", "download", *packages], check=True, cwd=work)
-            for package in glob.glob(f"{work}/*.deb"):
-                output("dpkg-deb", "--extract", package, f"{work}/tree")
+            download(work, packages)
             os.rename(arrange(f"{work}/tree", name, f"{work}/kernel"), folder)
     return folder
+
+
+def apparmor():
+    """Downloads AppArmor's compiler of profiles, once. Gives the files that it needs to run anywhere.
+
+    That of Debian 12 does not know the rule `userns` yet, and that of Debian 13 needs a newer C library.
+    """
+    version = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", "apparmor")).group(1)
+    folder = os.path.join(CACHE, f"apparmor-{version}")
+    if not os.path.isdir(folder):
+        with tempfile.TemporaryDirectory(dir=CACHE) as work:
+            download(work, ["apparmor", "libc6"])
+            os.mkdir(f"{work}/parser")
+            for path in ["sbin/apparmor_parser", "lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"]:
+                shutil.copy(f"{work}/tree/usr/{path}", f"{work}/parser")
+            os.rename(f"{work}/parser", folder)
+    return glob.glob(f"{folder}/*")
+
+
+def download(work, packages):
+    """Downloads packages into a folder and unpacks them into its `tree`."""
+    subprocess.run(["apt-get", "-qq", "download", *packages], check=True, cwd=work)
+    for package in glob.glob(f"{work}/*.deb"):
+        output("dpkg-deb", "--extract", package, f"{work}/tree")
 
 
 def arrange(tree, name, kernel):
