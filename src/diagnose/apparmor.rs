@@ -103,8 +103,8 @@ fn capability(symptom: &Symptom<'_>, facts: &Facts) -> Option<Refusal> {
 /// The kernel itself answers EACCES to none of these calls but for a path that cannot be walked, which there is none of
 /// here: not to verify's own file either, which was executed before.
 fn access(symptom: &Symptom<'_>) -> Option<Refusal> {
-    let call = &symptom.failure.call;
-    let (what, rule, operation) = match call.split(' ').next()? {
+    let call = symptom.failure.call.split(' ').next()?;
+    let (what, rule, operation) = match call {
         "mount" => (format!("`{call}`"), Some("mount"), "mount"),
         "umount" | "umount2" => (format!("`{call}`"), Some("umount"), "umount"),
         // Of all that these make, only user namespaces are mediated.

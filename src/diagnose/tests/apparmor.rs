@@ -88,8 +88,8 @@ fn what_a_profile_refuses_is_named_with_its_rule() {
         ),
         (
             "apparmor-complain",
-            "execveat",
-            "this program",
+            "execveat this program",
+            "",
             Errno::EACCES,
             "",
             &[
