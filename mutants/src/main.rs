@@ -326,7 +326,7 @@ impl Work {
             batches[at].1.tests.push(test.name.clone());
         }
         let batches = batches.into_iter().map(|(ms, batch)| Batch {
-            limit_ms: 3000 + 5 * ms,
+            limit_ms: 10_000 + 5 * ms,
             ..batch
         });
         Order {
