@@ -243,7 +243,9 @@ impl Arena {
     pub fn left(&self) -> Vec<String> {
         let groups = self.made_groups().into_iter();
         let groups = groups.map(|group| format!("group {}", group.display()));
-        let processes = self.processes(|_| true).into_iter();
+        let mut processes = self.processes(|_| true);
+        processes.retain(|process| !process.was_dying());
+        let processes = processes.into_iter();
         let processes =
             processes.map(|process| format!("process {} {}", process.pid(), process.command()));
         let stored = seen::files(self.storage()).into_iter();

@@ -90,6 +90,13 @@ impl Process {
         panic!("{} is still there", self.command());
     }
 
+    /// Waits, at most ten seconds, until it has ended, if it has no memory any more: it was dying already, do_exit(), and
+    /// nobody needs to do anything about it. One of a frozen group of cgroup v1 has its memory still.
+    pub fn was_dying(&self) -> bool {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        self.read("cmdline").is_empty() && poll(&mut fds, PollTimeout::from(10_000_u16)) == Ok(1)
+    }
+
     pub fn pid(&self) -> i32 {
         self.pid
     }
