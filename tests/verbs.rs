@@ -25,9 +25,11 @@ grep one a/file
 grep -c o a/file
 grep -c -w fo a/file
 cp a/file copy
+cat copy
 echo one > copy
 cat copy a/file
 ls
+ls a
 ls a copy
 mkfifo fifo
 ln -s a/file link

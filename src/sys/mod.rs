@@ -23,7 +23,7 @@ pub mod spawn;
 mod steps;
 pub mod sweep;
 #[cfg(test)]
-mod test_namespaces;
+pub(crate) mod test_namespaces;
 pub mod xattr;
 
 use std::fs::{File, OpenOptions};

@@ -66,16 +66,6 @@ impl Kind {
         }
     }
 
-    /// Its name in /proc/PID/ns: `net`.
-    #[must_use]
-    pub fn proc_name(self) -> &'static str {
-        match self {
-            Self::Mount => "mnt",
-            Self::Network => "net",
-            other => other.name(),
-        }
-    }
-
     /// Its flag for unshare(2).
     #[must_use]
     pub fn flag(self) -> CloneFlags {

@@ -67,3 +67,30 @@ impl Verb for Chroot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::verbs::tests::{parse, session};
+
+    #[test]
+    fn the_shell_is_named_by_a_path_from_the_new_root_that_does_not_climb() {
+        assert!(parse::<Chroot>("a /bin/bash").is_ok());
+        for line in ["a bash", "a bin/bash", "a ../bash", "a /bin/../bash"] {
+            assert!(parse::<Chroot>(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_new_root_that_is_none_is_told() {
+        let (keep, mut session) = session();
+        std::fs::write(keep.path().join("file"), "").unwrap();
+        for (name, errno) in [("nowhere", Errno::ENOENT), ("file", Errno::ENOTDIR)] {
+            let chroot: Chroot = parse(&format!("{name} /bin/bash")).unwrap();
+            let failure = Failure::errno("open", name, errno);
+            assert_eq!(chroot.perform(&mut session), Err(failure));
+        }
+    }
+}

@@ -215,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_the_host_is_one_that_is_there() {
+        let there = program_of_host("/bin/sh").unwrap();
+        assert_eq!(there, Path::new("/bin/sh"));
+        let absent = program_of_host("/bin/nowhere").unwrap_err();
+        assert_eq!(
+            absent,
+            Failure::errno("open", "/bin/nowhere", Errno::ENOENT)
+        );
+    }
+
+    #[test]
     fn a_destination_does_not_lead_out() {
         assert!(parse::<Cp>("/bin/bash /bin/bash2").is_err());
         assert!(parse::<Cp>("a/../../b c").is_err());

@@ -212,6 +212,12 @@ mod tests {
     }
 
     #[test]
+    fn tables_and_chains_are_listed_each_by_its_word() {
+        assert_eq!(parse("list tables"), Ok(Nft::ListTables));
+        assert_eq!(parse("list chains"), Ok(Nft::ListChains));
+    }
+
+    #[test]
     fn points_at_the_word_inside_the_quotes() {
         for (right, wrong) in [
             ("output", "outptu"),

@@ -1,5 +1,7 @@
 //! What holds for every verb, and what is known of each before it runs.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::line::split;
 
@@ -7,6 +9,15 @@ use crate::line::split;
 pub fn parse<V: Verb>(line: &str) -> Result<V, LineError> {
     let words = split(line)?;
     whole(&mut Words::new(&words, line.chars().count()))
+}
+
+/// A session in a scratch directory of its own, which is gone when the first of the two is. Named network namespaces are
+/// kept in /run, which in namespaces of a test's own is an empty one.
+pub fn session() -> (tempfile::TempDir, Session) {
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = std::fs::File::open(folder.path()).unwrap();
+    let session = Session::new(scratch.into(), BTreeMap::new(), "/run".into());
+    (folder, session)
 }
 
 #[test]
@@ -18,6 +29,30 @@ fn the_list_is_in_the_order_of_the_alphabet() {
 fn usage_begins_with_the_name() {
     for about in VERBS {
         assert!(about.usage.starts_with(about.name), "{}", about.name);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_option_or_an_argument_is_named() {
+    let said = |line: &str| {
+        let words = split(line).unwrap();
+        let mut words = Words::new(&words, line.chars().count());
+        let error = nested(&mut words).unwrap_err();
+        (error.span, error.message, error.expected)
+    };
+    for (line, span, message, expected) in [
+        (
+            "umount",
+            6..7,
+            "the line ends too early",
+            "expected <DIRECTORY>",
+        ),
+        ("readlink -n a", 9..11, "unknown option `-n`", ""),
+        ("umount a b", 9..10, "`b` is one word too many", ""),
+        ("id -u -g", 3..5, "`-u` cannot stand here", ""),
+    ] {
+        let right = (span, message.to_owned(), expected.to_owned());
+        assert_eq!(said(line), right, "{line}");
     }
 }
 
@@ -75,6 +110,7 @@ fn what_is_known_of_each_verb_before_it_runs() {
         "ip link",
         "ip netns ls",
         "ip netns exec a chroot b /bin/bash",
+        "ip netns exec a top a.out b.out = 1:1 ±3%",
         "ldd /bin/ls",
         "listen 80 hello",
         "ls",
@@ -92,6 +128,7 @@ fn what_is_known_of_each_verb_before_it_runs() {
         "rmdir a",
         "run true",
         "setpriv --reuid 1 --regid 1 --clear-groups id -u",
+        "setpriv --reuid 1 --regid 1 --clear-groups rm a",
         "stat -c %F a",
         "top a.out b.out = 1:1 ±3%",
         "top a.out ≤ 20% ±5% in a",
@@ -146,6 +183,8 @@ fn what_is_known_of_each_verb_before_it_runs() {
     ip link (prints)
     ip netns ls (prints)
     ip netns exec a chroot b /bin/bash (opens)
+    ip netns exec a top a.out b.out = 1:1 ±3% (prints measures)
+      ip netns exec a top -b -n 1 -d 2 -p $(pgrep -nx a.out),$(pgrep -nx b.out)
     ldd /bin/ls (prints)
     listen 80 hello ()
       while echo 'hello' | nc -lN 80; do :; done &
@@ -166,6 +205,7 @@ fn what_is_known_of_each_verb_before_it_runs() {
     rmdir a (typed)
     run true (prints typed)
     setpriv --reuid 1 --regid 1 --clear-groups id -u (prints)
+    setpriv --reuid 1 --regid 1 --clear-groups rm a ()
     stat -c %F a (prints)
     top a.out b.out = 1:1 ±3% (prints measures)
       top -b -n 1 -d 2 -p $(pgrep -nx a.out),$(pgrep -nx b.out)

@@ -104,3 +104,34 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn as_many_entries_as_the_limit_are_printed_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        let root = File::open(folder.path()).unwrap();
+        let walked = || {
+            let mut walk = Walk {
+                root: root.as_fd(),
+                brought: &[],
+                entries: LIMIT - 2,
+                hidden: 0,
+                text: String::new(),
+            };
+            walk.below(Path::new(""), "").map(|()| walk.text)
+        };
+        File::create(folder.path().join("a/b")).unwrap();
+        assert_eq!(walked(), Ok("└── a\n    └── b\n".to_owned()));
+        File::create(folder.path().join("a/c")).unwrap();
+        assert_eq!(walked(), Err(Errno::E2BIG));
+    }
+}

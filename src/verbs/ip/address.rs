@@ -116,3 +116,62 @@ fn scope(scope: AddressScope) -> String {
         other => u8::from(other).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Piece;
+    use crate::sys::netlink::{LinkFlags, OperState};
+
+    #[test]
+    fn only_a_link_local_address_is_shown_without_what_is_random() {
+        let link = Link {
+            index: 2,
+            name: "host".to_owned(),
+            flags: LinkFlags::empty(),
+            state: OperState::Up,
+            kind: None,
+            peer_index: None,
+            link_netnsid: None,
+            master: None,
+        };
+        let printed = |net: &str, scope| {
+            let address = Address {
+                index: 2,
+                net: net.parse().unwrap(),
+                peer: None,
+                broadcast: None,
+                label: None,
+                scope,
+                flags: netlink_packet_route::address::AddressFlags::empty(),
+            };
+            let mut output = Output::nothing();
+            print(&address, &link, &mut output);
+            let pieces = output.pieces.into_iter().map(|piece| match piece {
+                Piece::Text(text) => text,
+                Piece::Identity { kind, raw } => format!("[{kind} {raw}]"),
+            });
+            pieces.collect::<String>()
+        };
+        for (net, scope, text) in [
+            (
+                "1.2.3.5/24",
+                AddressScope::Universe,
+                "inet 1.2.3.5/24 scope global host",
+            ),
+            (
+                "fd00::2/64",
+                AddressScope::Universe,
+                "inet6 fd00::2/64 scope global",
+            ),
+            ("::1/128", AddressScope::Host, "inet6 ::1/128 scope host"),
+            (
+                "fe80::1/64",
+                AddressScope::Link,
+                "inet6 fe80::[eui64 fe80::1]/64 scope link",
+            ),
+        ] {
+            assert_eq!(printed(net, scope), format!("    {text}\n"));
+        }
+    }
+}

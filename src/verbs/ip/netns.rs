@@ -138,9 +138,58 @@ fn is_veth_into(link: &Link, id: Option<i32>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
     use super::super::Ip;
+    use super::*;
+    use crate::sys::netlink::{LinkFlags, OperState};
+    use crate::sys::test_namespaces::in_own_namespaces;
     use crate::verbs::Verb;
-    use crate::verbs::tests::parse;
+    use crate::verbs::tests::{parse, session};
+
+    #[test]
+    fn only_a_veth_whose_other_end_is_in_there_goes_with_a_namespace() {
+        for (kind, netnsid, id, goes) in [
+            ("veth", Some(0), Some(0), true),
+            ("veth", Some(1), Some(0), false),
+            ("veth", None, Some(0), false),
+            // Both ends are here, and the namespace has no number.
+            ("veth", None, None, false),
+            ("macvlan", Some(0), Some(0), false),
+        ] {
+            let link = Link {
+                index: 2,
+                name: "host".to_owned(),
+                flags: LinkFlags::empty(),
+                state: OperState::Down,
+                kind: Some(kind.to_owned()),
+                peer_index: Some(2),
+                link_netnsid: netnsid,
+                master: None,
+            };
+            assert_eq!(is_veth_into(&link, id), goes, "{kind} {netnsid:?} {id:?}");
+        }
+    }
+
+    #[test]
+    fn the_steps_inside_are_performed_in_the_other_namespace() {
+        in_own_namespaces(|| {
+            let (_keep, mut session) = session();
+            netns::add(&session.netns, "guestnet").unwrap();
+            let own = || std::fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
+            let (here, there) = (own(), Path::new("/run/guestnet").metadata().unwrap().ino());
+            let ip: Ip = parse("netns exec guestnet unshare --uts").unwrap();
+            for (namespace, flow) in [(there, Flow::Stop), (here, Flow::Continue)] {
+                let mut inside = |_: &mut Session| match own() == namespace {
+                    true => Flow::Stop,
+                    false => Flow::Continue,
+                };
+                assert_eq!(ip.enter(&mut session, &mut inside), Ok(flow));
+            }
+            assert_eq!(own(), here);
+        });
+    }
 
     #[test]
     fn a_person_types_what_is_inside_as_the_verb_says() {

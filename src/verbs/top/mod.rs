@@ -129,6 +129,7 @@ mod tests {
             ("a.out b.out = 0:0 ±3%", 14..17),
             ("a.out b.out 1:2 ±3%", 12..15),
             ("a.out", 5..6),
+            ("a.out b.out =", 13..14),
             ("a.out ≤ 20% 5% in x", 12..14),
             ("a.out ≤ 1:2 ±5% in x", 8..11),
             ("a.out ≤ 20% ±5%", 15..16),
@@ -138,6 +139,18 @@ mod tests {
         ] {
             assert_eq!(parse::<Top>(line).unwrap_err().span, span, "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_measured_is_pinned_to_a_cpu() {
+        let started = |cpu| Started {
+            name: "a.out".to_owned(),
+            pid: nix::unistd::getpid(),
+            cpu,
+        };
+        assert_eq!(cpu_of(&started(Some(3))), Ok(3));
+        let unpinned = cpu_of(&started(None)).unwrap_err();
+        assert_eq!(unpinned, Failure::errno("top", "a.out", Errno::EINVAL));
     }
 
     #[test]

@@ -102,3 +102,54 @@ impl Pair {
 fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::measure::{Estimate, Sample, Verdict};
+
+    fn found(estimate: Option<Estimate>) -> Answer {
+        let band = "1:3 ±5%".parse().unwrap();
+        let pair = Pair::new("a.out".to_owned(), "b.out".to_owned(), band);
+        let looks = [(1000, 2000), (1001, 2003), (1003, 2003)];
+        pair.answer(&Measured {
+            verdict: Verdict::Inside,
+            estimate,
+            samples: looks
+                .map(|(a_ns, b_ns)| Sample {
+                    a_ns,
+                    b_ns,
+                    wall_ns: 0,
+                })
+                .to_vec(),
+            cpu_time: Duration::ZERO,
+            wall: Duration::ZERO,
+            sampler: Sampler::Realtime,
+        })
+    }
+
+    #[test]
+    fn what_was_measured_is_kept_in_percent_with_its_band() {
+        let answer = found(Some(Estimate {
+            share: 0.375,
+            half_width: 0.03125,
+            cpu: Duration::ZERO,
+            alternations: 0,
+        }));
+        assert_eq!(answer.found, "37.5% : 62.5% (±3.1%)");
+        let kept = answer.measurement.unwrap();
+        assert_eq!((kept.value, kept.half_width), (37.5, 3.125));
+        assert_eq!(kept.band, (20.0, 30.0));
+        // Each is the first one's part since the first look.
+        assert_eq!(kept.samples, [25.0, 50.0]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_pair_that_hardly_ran() {
+        let answer = found(None);
+        assert_eq!(answer.found, "hardly any CPU time");
+        assert_eq!(answer.measurement, None);
+    }
+}
