@@ -121,7 +121,11 @@ mod tests {
         create_dir_all(&group).unwrap();
         create_dir_all(root.path().join("proc/self")).unwrap();
         write(root.path().join("proc/self/mountinfo"), MOUNT).unwrap();
-        write(root.path().join("proc/self/cgroup"), "5:pids:/box\n").unwrap();
+        write(
+            root.path().join("proc/self/cgroup"),
+            "4:cpu,cpuacct:/other\n5:pids:/box\n",
+        )
+        .unwrap();
         for (name, value) in files {
             write(group.join(name), value).unwrap();
         }

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_last_messages_about_a_thing_are_quoted() {
         let messages = parse(
-            "4,1,1000000,-;overlayfs: an old one\n\
+            "4,1,6200000,-;overlayfs: an old one\n\
              4,2,7000000,-;overlayfs: upper fs needs to support d_type.\n\
              \x20SUBSYSTEM=fs\n\
              6,3,7100000,-;eth0: link becomes ready\n\

@@ -10,6 +10,7 @@ mod apparmor;
 mod kernel;
 mod scratch;
 mod symptoms;
+mod whole;
 
 fn facts(host: &str) -> Facts {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
