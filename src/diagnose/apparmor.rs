@@ -123,16 +123,14 @@ fn access(symptom: &Symptom<'_>) -> Option<Refusal> {
     })
 }
 
-/// The permissions of a file do not keep from it who has CAP_DAC_OVERRIDE, where there are no devices either, which a mount
-/// may refuse.
+/// What is left where permissions are overridden, and where there are no devices either, which a mount may refuse.
 fn file(symptom: &Symptom<'_>, facts: &Facts) -> Option<Refusal> {
     let Failure { call, object, .. } = symptom.failure;
     let below = |folder: &&str| Path::new(object).starts_with(folder);
     let folder = ["/sys/fs/cgroup", "/sys", "/proc"]
         .into_iter()
         .find(below)?;
-    let overrides = facts.has_capability(1) == Some(true) && facts.is_in_initial_user_namespace();
-    overrides.then(|| Refusal {
+    facts.overrides_permissions().then(|| Refusal {
         what: format!("`{call}` below {folder}"),
         rule: Some(format!("{folder}/** rw")),
         logged: format!("name=\"{object}"),

@@ -53,7 +53,10 @@ fn not_delegated_to_user(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnos
         .parent()?
         .display()
         .to_string();
-    if facts.is_root() {
+    // Root of a user namespace has its capabilities over its own ids only.
+    let is_anybody =
+        !facts.is_root() || (!facts.is_in_initial_user_namespace() && symptom.is(&["EACCES"]));
+    if !is_anybody {
         return None;
     }
     let remedy = match mount_of(Path::new(&group), facts).map(|mount| mount.fs_type.as_str()) {
@@ -66,7 +69,11 @@ fn not_delegated_to_user(symptom: &Symptom<'_>, facts: &Facts) -> Option<Diagnos
     };
     Some(Diagnosis::new(
         format!("the cgroup {group} is not delegated to this user, who may not make groups in it"),
-        facts.quote_status(&["Uid", "Gid", "CapEff"]),
+        facts
+            .quote_status(&["Uid", "Gid", "CapEff"])
+            .into_iter()
+            .chain(facts.quote("/proc/self/uid_map"))
+            .collect(),
         remedy,
     ))
 }

@@ -136,6 +136,13 @@ impl Facts {
         map.split_whitespace().eq(["0", "0", "4294967295"])
     }
 
+    /// Whether the permissions of a file do not keep the caller from it, whosever it is: CAP_DAC_OVERRIDE of the first user
+    /// namespace. capabilities(7)
+    #[must_use]
+    pub fn overrides_permissions(&self) -> bool {
+        self.has_capability(1) == Some(true) && self.is_in_initial_user_namespace()
+    }
+
     /// Whether a system call filter is installed: `Seccomp: 2` (proc_pid_status(5)).
     #[must_use]
     pub fn is_filtered(&self) -> bool {

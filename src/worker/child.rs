@@ -10,7 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::message::{CPU_LOCK, EVENTS, Event, LIFELINE, ORDER, Order, RUN_LOCK};
-use super::{membership, needs, place};
+use super::needs::{self, Doubt};
+use super::{membership, place};
 use crate::need::Need;
 use crate::plan::Unmet;
 use crate::recording::{Failure, Output};
@@ -63,9 +64,9 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
     }
     let place = place::make(order.scratch.as_ref()).map_err(unready)?;
     for need in wanted {
-        needs::probe(need, &cgroups).map_err(|failure| match needs::was_tried(&failure) {
-            true => unmet(need, failure),
-            false => unready(failure),
+        needs::probe(need, &cgroups).map_err(|doubt| match doubt {
+            Doubt::Unmet(failure) => unmet(need, failure),
+            Doubt::Untried(failure) => unready(failure),
         })?;
     }
     let _turn = (order.assignment.measures_cpu && !order.only_needs)

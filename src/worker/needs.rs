@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::{AccessFlags, Gid, Uid};
+use serde::{Deserialize, Serialize};
 
 use super::membership;
 use crate::need::Need;
-use crate::recording::{Cause, Failure, errno_name};
+use crate::recording::Failure;
 use crate::session::lost_child;
 use crate::sys::cgroup::UNIFIED;
 use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
@@ -20,37 +22,53 @@ use crate::sys::netlink::nftables::{BaseChain, Change, Family, Hook, Nftables, P
 use crate::sys::process::{become_user, in_child};
 use crate::sys::xattr;
 
+/// Why it is not known that a need is met.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Doubt {
+    /// The host's answer: it is not.
+    Unmet(Failure),
+    /// It could not be tried. That says nothing about the need.
+    Untried(Failure),
+}
+
+impl From<Failure> for Doubt {
+    fn from(answer: Failure) -> Self {
+        Self::Unmet(answer)
+    }
+}
+
 /// Tries it. `cgroups` are the experiment's own groups, by controller.
 ///
 /// # Errors
-/// What the kernel answered: the need is not met.
-pub fn probe(need: &Need, cgroups: &BTreeMap<String, OwnedFd>) -> Result<(), Failure> {
+/// What the kernel answered, or what kept it from being asked.
+pub fn probe(need: &Need, cgroups: &BTreeMap<String, OwnedFd>) -> Result<(), Doubt> {
     let unified = || {
         let group = cgroups.get(UNIFIED).map(AsFd::as_fd);
         group.ok_or_else(|| Failure::errno("open", "cgroup2", Errno::ENOENT))
     };
-    match need {
-        Need::Namespace(kind) => throw_away(|| namespace(*kind)),
-        Need::Filesystem(name) => throw_away(|| filesystem(name)),
+    let answer = match need {
+        Need::Namespace(kind) => return throw_away(|| namespace(*kind)),
+        Need::Filesystem(name) => return throw_away(|| filesystem(name)),
+        Need::SubordinateIds => return throw_away(become_last_user),
+        Need::Nftables => return throw_away(nftables),
+        Need::Xattr => return mark_of_overlayfs(),
+        Need::DeviceNodes => return device_nodes(),
         Need::Program(path) => nix::unistd::access(path, AccessFlags::X_OK)
             .map_err(|errno| Failure::errno("access", path.display(), errno)),
-        Need::SubordinateIds => throw_away(become_last_user),
-        Need::Xattr => mark_of_overlayfs(),
-        Need::DeviceNodes => device_nodes(),
         Need::Ipv6 => ipv6(),
-        Need::Nftables => throw_away(nftables),
         // The parent has made the group already, or there would be no worker.
         Need::CgroupV1(_) | Need::CgroupV2 => Ok(()),
         Need::CgroupV2Controller(controller) => membership::pass_on(unified()?, controller),
         Need::CgroupV2File(file) => membership::has_file(unified()?, file),
-    }
+    };
+    Ok(answer?)
 }
 
 /// Tries one kind of namespace alone, outside of a worker, when none with all of them can be had.
 ///
 /// # Errors
-/// What the kernel answered: the need is not met.
-pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Failure> {
+/// What the kernel answered, or what kept it from being asked.
+pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Doubt> {
     let Need::Namespace(kind) = need else {
         return Ok(());
     };
@@ -62,22 +80,14 @@ pub fn probe_outside(need: &Need, worker: &[Kind]) -> Result<(), Failure> {
     })
 }
 
-/// Whether a failure is the answer to what was tried. That there was no process to try it in, or no room in the scratch
-/// directory, says nothing about the need. For other calls ENOSPC is a limit that the host has set.
-pub fn was_tried(failure: &Failure) -> bool {
-    let is = |errno| failure.cause == Cause::Errno(errno_name(errno));
-    match failure.call.as_str() {
-        "pipe2" | "fork" | "waitpid" | PROBE => false,
-        "mkdir" | "mknod" | "setxattr" => !is(Errno::ENOSPC) && !is(Errno::EDQUOT),
-        _ => true,
-    }
-}
-
 /// What stands for the call when the process that tries is killed.
 const PROBE: &str = "probe";
 
-fn throw_away(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    in_child(work).unwrap_or_else(|lost| Err(lost_child(PROBE, lost)))
+fn throw_away(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Doubt> {
+    match in_child(work) {
+        Ok(answer) => Ok(answer?),
+        Err(lost) => Err(Doubt::Untried(lost_child(PROBE, lost))),
+    }
 }
 
 fn namespace(kind: Kind) -> Result<(), Failure> {
@@ -110,7 +120,7 @@ fn filesystem(name: &str) -> Result<(), Failure> {
     let here = std::env::current_dir().map_err(|error| Failure::io("getcwd", "", &error))?;
     nix::unistd::chdir(&here).map_err(fail("chdir", ""))?;
     for folder in &folders {
-        std::fs::create_dir(folder).map_err(|error| Failure::io("mkdir", folder, &error))?;
+        fs::create_dir(folder).map_err(|error| Failure::io("mkdir", folder, &error))?;
     }
     let options = "lowerdir=probe-lower,upperdir=probe-upper,workdir=probe-work";
     mount(
@@ -150,20 +160,21 @@ fn become_last_user() -> Result<(), Failure> {
 }
 
 /// The mark of an opaque directory in overlayfs.rst. tmpfs takes one of an ordinary user since Linux 6.6.
-fn mark_of_overlayfs() -> Result<(), Failure> {
+fn mark_of_overlayfs() -> Result<(), Doubt> {
+    const PROBE: &str = "probe-xattr";
     let name = match is_in_initial_user_namespace() {
         true => "trusted.overlay.opaque",
         false => "user.overlay.opaque",
     };
-    const PROBE: &str = "probe-xattr";
-    std::fs::create_dir(PROBE).map_err(|error| Failure::io("mkdir", PROBE, &error))?;
+    let untried = |call| move |error: io::Error| Doubt::Untried(Failure::io(call, PROBE, &error));
+    fs::create_dir(PROBE).map_err(untried("mkdir"))?;
     let set = xattr::write(Path::new(PROBE), name, b"y");
-    std::fs::remove_dir(PROBE).map_err(|error| Failure::io("rmdir", PROBE, &error))?;
-    set.map_err(|errno| Failure::errno("setxattr", name, errno))
+    fs::remove_dir(PROBE).map_err(untried("rmdir"))?;
+    set.map_err(|errno| answered_by_storage(Failure::errno("setxattr", name, errno), errno))
 }
 
 /// In a user namespace no CAP_MKNOD is enough: a device node would give access to the device (mknod(2)).
-fn device_nodes() -> Result<(), Failure> {
+fn device_nodes() -> Result<(), Doubt> {
     const PROBE: &str = "probe-device";
     let null = nix::sys::stat::makedev(1, 3);
     mknod(PROBE, SFlag::S_IFCHR, Mode::S_IRUSR, null).map_err(|errno| {
@@ -171,9 +182,18 @@ fn device_nodes() -> Result<(), Failure> {
         if errno == Errno::EPERM {
             failure.message += " (CAP_MKNOD of the initial user namespace is missing)";
         }
-        failure
+        answered_by_storage(failure, errno)
     })?;
-    nix::unistd::unlink(PROBE).map_err(|errno| Failure::errno("unlink", PROBE, errno))
+    nix::unistd::unlink(PROBE)
+        .map_err(|errno| Doubt::Untried(Failure::errno("unlink", PROBE, errno)))
+}
+
+/// A scratch directory without room says nothing about what it can hold.
+fn answered_by_storage(failure: Failure, errno: Errno) -> Doubt {
+    match errno {
+        Errno::ENOSPC | Errno::EDQUOT => Doubt::Untried(failure),
+        _ => Doubt::Unmet(failure),
+    }
 }
 
 fn ipv6() -> Result<(), Failure> {
@@ -191,33 +211,26 @@ fn ipv6() -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::process::exit_now;
 
     #[test]
     fn what_there_was_no_process_for_was_not_tried() {
-        for (call, tried) in [
-            ("unshare", true),
-            ("mkdir", true),
-            ("fork", false),
-            (PROBE, false),
-        ] {
-            let failure = Failure::errno(call, "", Errno::EAGAIN);
-            assert_eq!(was_tried(&failure), tried, "{call}");
-        }
+        let lost = throw_away(|| exit_now(1));
+        assert!(matches!(lost, Err(Doubt::Untried(_))), "{lost:?}");
+        let answered = throw_away(|| Err(Failure::errno("unshare", "pid", Errno::ENOSPC)));
+        assert!(matches!(answered, Err(Doubt::Unmet(_))), "{answered:?}");
     }
 
     #[test]
     fn what_there_was_no_room_for_was_not_tried() {
-        for (call, errno, tried) in [
-            ("unshare", Errno::ENOSPC, true),
-            ("mkdir", Errno::EACCES, true),
-            ("mkdir", Errno::ENOSPC, false),
-            ("mknod", Errno::EPERM, true),
-            ("mknod", Errno::EDQUOT, false),
-            ("setxattr", Errno::EOPNOTSUPP, true),
-            ("setxattr", Errno::ENOSPC, false),
+        for (errno, tried) in [
+            (Errno::EPERM, true),
+            (Errno::EOPNOTSUPP, true),
+            (Errno::ENOSPC, false),
+            (Errno::EDQUOT, false),
         ] {
-            let failure = Failure::errno(call, "", errno);
-            assert_eq!(was_tried(&failure), tried, "{call}: {errno}");
+            let doubt = answered_by_storage(Failure::errno("mknod", "", errno), errno);
+            assert_eq!(matches!(doubt, Doubt::Unmet(_)), tried, "{errno}");
         }
     }
 }

@@ -7,17 +7,16 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use procfs::process::Process;
 
-use super::needs;
+use super::needs::{self, Doubt};
 use super::run::Run;
 use super::signals::Signals;
 use super::supervised::{Worker, not_performed};
 use super::unstarted::{MAP_IDS, Unstarted};
 use crate::need::Need;
 use crate::plan::Assignment;
-use crate::recording::{Cause, End, Failure, Recording, errno_name};
-use crate::sys::namespace::{Kind, is_in_initial_user_namespace};
+use crate::recording::{End, Failure, Recording};
+use crate::sys::namespace::Kind;
 
 /// An experiment to perform.
 pub struct Task {
@@ -229,7 +228,7 @@ fn end_of(task: &Task, unstarted: Unstarted) -> End {
         Unstarted::Groups(failure) => needs
             .find(|need| matches!(need, Need::CgroupV1(_)) || need.is_unified())
             .filter(|_| ["mkdir", "write"].contains(&failure.call.as_str()))
-            .map(|need| (need, name_owner(failure.clone(), overrides_owners()))),
+            .map(|need| (need, failure.clone())),
         Unstarted::Process(failure) => {
             let namespaces = &task.assignment.namespaces;
             needs.find_map(|need| Some((need, refused(need, failure, namespaces)?)))
@@ -250,29 +249,13 @@ fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failur
     match need {
         Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
         Need::Namespace(_) if failure.call.starts_with("clone") => {
-            let refused = needs::probe_outside(need, namespaces).err();
-            refused.filter(needs::was_tried)
+            match needs::probe_outside(need, namespaces) {
+                Err(Doubt::Unmet(answer)) => Some(answer),
+                Err(Doubt::Untried(_)) | Ok(()) => None,
+            }
         }
         _ => None,
     }
-}
-
-/// Whether the caller has CAP_DAC_OVERRIDE over the whole host: then it is somebody else who refuses. capabilities(7)
-fn overrides_owners() -> bool {
-    let status = Process::myself().and_then(|process| process.status());
-    is_in_initial_user_namespace() && status.is_ok_and(|status| status.capeff & (1 << 1) != 0)
-}
-
-/// Who may make a group where somebody else's is: its owner, or who has this capability.
-fn name_owner(failure: Failure, overrides: bool) -> Failure {
-    if overrides || failure.cause != Cause::Errno(errno_name(Errno::EACCES)) {
-        return failure;
-    }
-    let message = format!(
-        "{} (the group above belongs to another user, and CAP_DAC_OVERRIDE is missing)",
-        failure.message
-    );
-    Failure { message, ..failure }
 }
 
 #[cfg(test)]
@@ -322,21 +305,6 @@ mod tests {
                 (End::NotStarted(_), None) => {}
                 _ => panic!("{end:?}, expected the need {unmet:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn whose_the_group_above_is_explains_eacces_alone() {
-        for (errno, overrides, explained) in [
-            (Errno::EACCES, false, true),
-            (Errno::EROFS, false, false),
-            // A security module, say.
-            (Errno::EACCES, true, false),
-        ] {
-            let refused = Failure::errno("mkdir", "/sys/fs/cgroup/x", errno);
-            let failure = name_owner(refused, overrides);
-            let names = failure.message.contains("belongs to another user");
-            assert_eq!(names, explained, "{failure}");
         }
     }
 }

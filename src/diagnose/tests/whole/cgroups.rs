@@ -110,3 +110,31 @@ fn a_group_of_cgroup_v1_is_not_said_to_be_delegated_by_systemd() {
         "run it in a scope that is delegated: systemd-run --user --scope -p Delegate=yes verify run",
     );
 }
+
+#[test]
+fn root_of_a_user_namespace_is_not_given_the_groups_of_others() {
+    let refused = |files: Files<'_>, errno| {
+        let group = "/sys/fs/cgroup/cpu/verify-x";
+        on(files, ("mkdir", group), errno, "cgroup-v1 cpu")
+    };
+    let inner = ("proc/self/uid_map", "         0       1000          1\n");
+    let mounts = ("proc/self/mountinfo", V1);
+    says(
+        &refused(&[ROOT, inner, mounts], Errno::EACCES),
+        "the cgroup /sys/fs/cgroup/cpu is not delegated to this user, who may not make groups in it",
+        &[
+            "/proc/self/status: Uid: 0 0 0 0, Gid: 0 0 0 0, CapEff: 000001ffffffffff",
+            "/proc/self/uid_map: 0       1000          1",
+        ],
+        "cgroup v1 cannot be delegated safely: run verify as root, or boot with systemd.unified_cgroup_hierarchy=1",
+    );
+    is_unknown(&refused(&[ROOT, inner, mounts], Errno::EPERM));
+    is_unknown(&refused(&[ROOT, INITIAL, mounts], Errno::EACCES));
+    // What is missing is named rather than who has the group.
+    let without = (ROOT.0, "Uid:\t0\t0\t0\t0\nCapEff:\t000001fffffffffd\n");
+    let lacking = refused(&[without, INITIAL, mounts], Errno::EACCES);
+    assert!(
+        lacking.cause.contains("without CAP_DAC_OVERRIDE"),
+        "{lacking:?}"
+    );
+}
