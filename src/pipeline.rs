@@ -150,20 +150,36 @@ impl Times {
     }
 }
 
+/// What trying needs leaves.
+pub struct Tried {
+    /// Whether each experiment could be performed, an item for each.
+    pub recordings: Vec<Recording>,
+    /// The signal that ended it early.
+    pub interrupted: Option<Signal>,
+    /// What could not be removed from the host.
+    pub leftovers: Vec<String>,
+}
+
 /// Tries the needs of every spec of a catalog and performs nothing.
 ///
 /// # Errors
 /// The engine does not work here.
-pub fn try_needs(catalog: &Catalog, host: &Host, jobs: usize) -> Result<Vec<Recording>, Failure> {
+pub fn try_needs(catalog: &Catalog, host: &Host, jobs: usize) -> Result<Tried, Failure> {
     let (tasks, unmet) = tasks(catalog, host, true);
     let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     let mut recordings: BTreeMap<usize, Recording> = unmet.into_iter().collect();
-    perform_all(tasks, host, jobs, &mut |progress| {
+    let (interrupted, mut leftovers) = perform_all(tasks, host, jobs, &mut |progress| {
         if let Progress::Ended(task, recording) = progress {
             recordings.insert(numbers[task], recording.clone());
         }
     })?;
-    Ok(recordings.into_values().collect())
+    let recordings: Vec<_> = recordings.into_values().collect();
+    leftovers.extend(recordings.iter().flat_map(|one| one.leftovers.clone()));
+    Ok(Tried {
+        recordings,
+        interrupted,
+        leftovers,
+    })
 }
 
 fn reviewed(catalog: &Catalog) -> Result<Vec<Option<Stored>>, SnapshotError> {

@@ -42,7 +42,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 21] = [
+    let any: [(&str, fn()); 22] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -97,6 +97,10 @@ fn main() {
         (
             "a_time_limit_of_a_policy_counts_over_that_of_a_spec",
             a_time_limit_of_a_policy_counts_over_that_of_a_spec,
+        ),
+        (
+            "a_plan_that_is_interrupted_says_so",
+            a_plan_that_is_interrupted_says_so,
         ),
         ("a_folder_may_have_any_name", a_folder_may_have_any_name),
         (
@@ -515,6 +519,17 @@ fn a_time_limit_of_a_policy_counts_over_that_of_a_spec() {
         3,
         &["not done after 0.300 s"],
     );
+}
+
+/// The signal is there already when verify begins to wait for one.
+fn a_plan_that_is_interrupted_says_so() {
+    let folder = project(HELLO, None);
+    let mut command = Command::new("env");
+    let script = "kill -INT $$; exec \"$0\" plan \"$1\"";
+    command
+        .args(["--block-signal=INT", "sh", "-c", script])
+        .args([env!("CARGO_BIN_EXE_verify"), &specs(&folder)]);
+    expect(&mut command, 130, &["unknown  hello  interrupted"]);
 }
 
 fn a_folder_may_have_any_name() {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let worker = cannot_perform();
     let root = (!nix::unistd::geteuid().is_root()).then_some("root");
     let ids = (!Path::new("/usr/bin/newuidmap").exists()).then_some("newuidmap");
-    let tests: [Test; 9] = [
+    let tests: [Test; 10] = [
         (
             "without_it_each_has_a_tmpfs",
             without_it_each_has_a_tmpfs,
@@ -45,6 +45,11 @@ fn main() -> ExitCode {
         (
             "a_device_node_there_leads_nowhere",
             a_device_node_there_leads_nowhere,
+            worker.or(root),
+        ),
+        (
+            "a_plan_tries_what_can_be_kept_there",
+            a_plan_tries_what_can_be_kept_there,
             worker.or(root),
         ),
         (
@@ -132,7 +137,11 @@ impl Project {
 
     /// The same in mounts of its own, which a shell prepares first.
     fn after(&self, prepare: &str) -> (i32, String) {
-        let script = format!("{prepare}\nexec \"$0\" run \"$1\" --scratch \"$2\"");
+        self.command_after("run", prepare)
+    }
+
+    fn command_after(&self, verb: &str, prepare: &str) -> (i32, String) {
+        let script = format!("{prepare}\nexec \"$0\" {verb} \"$1\" --scratch \"$2\"");
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-ec", &script]);
         answer(
@@ -225,14 +234,28 @@ fn refused(command: &mut Command, words: &str) {
     );
 }
 
+fn a_plan_tries_what_can_be_kept_there() {
+    let project = Project::new("  - pwd:\nneeds: [xattr]\n");
+    for (prepare, words) in [
+        ("", "run      x\n"),
+        ("mount -t ramfs none \"$2\"", "skip     x  needs xattr: "),
+    ] {
+        let (code, text) = project.command_after("plan", prepare);
+        assert!(code == 0 && text.starts_with(words), "{code}: {text}");
+        assert!(project.is_empty());
+    }
+}
+
 fn what_is_no_directory_is_refused() {
     let project = Project::new("  - pwd:\n");
     for (name, words) in [
         ("absent", "absent: ENOENT"),
         ("specs/x.yaml", "x.yaml: ENOTDIR"),
     ] {
-        let arguments = ["run", "--scratch", &project.path(name)];
-        refused(Command::new(VERIFY).args(arguments), words);
+        for verb in ["run", "plan"] {
+            let arguments = [verb, "--scratch", &project.path(name)];
+            refused(Command::new(VERIFY).args(arguments), words);
+        }
     }
 }
 

@@ -6,10 +6,13 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::select::Selection;
+use super::storage::Storage;
 use super::{Stop, print_json};
 use crate::host::{Host, Level};
-use crate::pipeline;
+use crate::outcome::judge;
+use crate::pipeline::{self, Tried};
 use crate::recording::{End, Recording};
+use crate::transcript::transcribe;
 use crate::verbs::VERBS;
 use crate::verdict::ExitCode;
 
@@ -28,6 +31,8 @@ pub struct ListArguments {
 pub struct PlanArguments {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    storage: Storage,
     /// As JSON, with what each worker would receive
     #[arg(long)]
     json: bool,
@@ -96,11 +101,14 @@ pub fn lint(selection: &Selection) -> Result<(), Stop> {
 /// The experiments cannot be read, or nothing can be tried here.
 pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
     let catalog = arguments.selection.catalog()?;
-    let host = Host::look();
-    let recordings = pipeline::try_needs(&catalog, &host, super::run::default_jobs(&host))
-        .map_err(|failure| {
-            Stop::undecided(format!("error: cannot try anything here: {failure}"))
-        })?;
+    let host = arguments.storage.host()?;
+    let Tried {
+        recordings,
+        interrupted,
+        leftovers,
+    } = pipeline::try_needs(&catalog, &host, super::run::default_jobs(&host)).map_err(
+        |failure| Stop::undecided(format!("error: cannot try anything here: {failure}")),
+    )?;
     if arguments.json {
         let rows: Vec<_> = catalog
             .entries
@@ -117,30 +125,40 @@ pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
             })
             .collect();
         print_json(&rows)?;
-        return Ok(ExitCode::Done);
+    } else {
+        let names = recordings
+            .iter()
+            .map(|recording| recording.experiment.len());
+        let width = names.max().unwrap_or(0);
+        let lines = recordings.iter().map(|recording| {
+            let (word, why) = ready(recording);
+            format!("{word:7}  {:width$}  {why}", recording.experiment)
+                .trim_end()
+                .to_owned()
+                + "\n"
+        });
+        print(&lines.collect::<String>())?;
     }
-    let width = recordings
-        .iter()
-        .map(|recording| recording.experiment.len())
-        .max()
-        .unwrap_or(0);
-    let lines = recordings.iter().map(|recording| {
-        let (word, why) = ready(recording);
-        format!("{word:7}  {:width$}  {why}", recording.experiment)
-            .trim_end()
-            .to_owned()
-            + "\n"
-    });
-    print(&lines.collect::<String>())?;
-    Ok(ExitCode::Done)
+    for leftover in &leftovers {
+        let _ = writeln!(anstream::stderr(), "left behind  {leftover}");
+    }
+    Ok(ExitCode::without_verdict(
+        interrupted,
+        !leftovers.is_empty(),
+    ))
 }
 
 fn ready(recording: &Recording) -> (&'static str, String) {
     match &recording.end {
         End::Completed => ("run", String::new()),
         End::Unmet { need, failure } => ("skip", format!("needs {need}: {failure}")),
-        other => ("unknown", format!("{other:?}")),
+        _ => ("unknown", why_broken(recording)),
     }
+}
+
+fn why_broken(recording: &Recording) -> String {
+    let judgement = judge(recording, &transcribe(recording), None);
+    judgement.reason.map_or(String::new(), |reason| reason.text)
 }
 
 fn passed_on(level: &Level) -> String {

@@ -10,6 +10,7 @@ mod reports;
 mod review;
 mod run;
 mod select;
+mod storage;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

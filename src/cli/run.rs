@@ -7,9 +7,10 @@ use super::Stop;
 use super::policy::PolicyChoice;
 use super::reports::Reports;
 use super::select::Selection;
-use crate::host::{Host, ScratchPlace};
+use super::storage::Storage;
+use crate::host::Host;
 use crate::pipeline::{self, Options, RunError};
-use crate::recording::{Failure, Recording};
+use crate::recording::Recording;
 use crate::report::live::Live;
 use crate::verdict::ExitCode;
 
@@ -26,12 +27,8 @@ pub struct Arguments {
     /// Perform each experiment so many times; one that does not have the same outcome each time is flaky
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeat: u16,
-    /// Perform them on the file system of this directory, such as /var/lib/containers, in one that is removed again
-    ///
-    /// What a container engine would meet there is met: that no overlay can lie on it, that it keeps no attributes or no
-    /// file types. Without it each experiment has a tmpfs of its own, and the verdict says nothing about the storage.
-    #[arg(long, value_name = "DIRECTORY")]
-    scratch: Option<PathBuf>,
+    #[command(flatten)]
+    storage: Storage,
     /// Keep the recording of each experiment in this folder, as JSON
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
@@ -48,12 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
     reports.check()?;
     let mut catalog = arguments.selection.catalog()?;
     let (policy, scope) = arguments.policy.of(&mut catalog)?;
-    let mut host = Host::look();
-    host.scratch = arguments
-        .scratch
-        .as_deref()
-        .map(scratch_place)
-        .transpose()?;
+    let host = arguments.storage.host()?;
     let options = Options {
         jobs: arguments
             .jobs
@@ -81,15 +73,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         let _ = writeln!(anstream::stderr(), "{message}");
     }
     Ok(done.results.exit_code)
-}
-
-fn scratch_place(named: &Path) -> Result<ScratchPlace, Stop> {
-    let place = ScratchPlace::look(named);
-    place.map_err(|error| {
-        let failure = Failure::io("open", named.display(), &error);
-        let help = "help: name a directory of the file system that containers are kept on, which you may write to";
-        Stop::invalid(format!("error: no experiment can lie there: {failure}\n{help}"))
-    })
 }
 
 /// Experiments mostly wait for the kernel, so a few more than there are CPUs go well together.

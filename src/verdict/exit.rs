@@ -39,6 +39,12 @@ impl ExitCode {
         }
     }
 
+    /// The exit code of what performs experiments without a verdict.
+    #[must_use]
+    pub fn without_verdict(interrupted: Option<Signal>, dirty: bool) -> Self {
+        Self::of_run(Verdict::Certified, interrupted, dirty)
+    }
+
     /// The number that the shell sees.
     #[must_use]
     pub fn number(self) -> u8 {
