@@ -42,7 +42,7 @@ fn main() {
     } else if !root {
         eprintln!("skipped: tests that mount or change the user need root");
     }
-    let any: [(&str, fn()); 22] = [
+    let any: [(&str, fn()); 23] = [
         ("a_reviewed_session_passes", a_reviewed_session_passes),
         (
             "a_new_session_waits_for_a_review",
@@ -81,6 +81,10 @@ fn main() {
         (
             "a_reader_that_goes_away_does_not_end_the_run",
             a_reader_that_goes_away_does_not_end_the_run,
+        ),
+        (
+            "a_terminal_shows_what_takes_long_for_as_long_as_it_does",
+            a_terminal_shows_what_takes_long_for_as_long_as_it_does,
         ),
         (
             "an_experiment_that_does_not_answer_alike_is_flaky",
@@ -386,6 +390,33 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     assert_eq!(
         (child.wait().unwrap().code(), stderr.as_str()),
         (Some(0), "")
+    );
+}
+
+/// A terminal's own newline is CR LF; what verify writes before it takes the line away.
+fn a_terminal_shows_what_takes_long_for_as_long_as_it_does() {
+    let spec = "experiment: hello\ntitle: t\nsteps:\n  - run: sleep 2\n";
+    let folder = project(
+        spec,
+        Some("---\nsource: specs/hello.yaml\ndescription: t\n---\n# sleep 2\n"),
+    );
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let status = run(&folder)
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::null())
+        .stderr(terminal.slave)
+        .status()
+        .unwrap();
+    // Nobody has the other end any more: what was written is there, and then EIO.
+    let mut shown = Vec::new();
+    let _ = fs::File::from(terminal.master).read_to_end(&mut shown);
+    let shown = String::from_utf8(shown).unwrap();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    let lines: Vec<_> = shown.split("\r\x1b[2K").collect();
+    assert!(lines.len() >= 3, "{shown:?}");
+    assert_eq!(
+        (lines[0], lines[1], lines[lines.len() - 1]),
+        ("", "  …  hello, 1 s: sleep 2", "")
     );
 }
 

@@ -14,7 +14,6 @@ mod storage;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -217,17 +216,28 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The paths of `words` that exist or must exist: those with a `/` or the ending of a spec.
-fn looks_like_path(word: &str) -> bool {
-    word.contains('/')
-        || word.ends_with(".yaml")
-        || word.ends_with(".yml")
-        || PathBuf::from(word).exists()
+/// Whether a word can only be a path: it has a `/` or the ending of a YAML file.
+fn must_be_path(word: &str) -> bool {
+    word.contains('/') || word.ends_with(".yaml") || word.ends_with(".yml")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_has_a_slash_or_the_ending_of_yaml() {
+        for (word, path) in [
+            ("specs/", true),
+            ("/x", true),
+            ("x.yaml", true),
+            ("x.yml", true),
+            ("overlayfs", false),
+            ("yaml", false),
+        ] {
+            assert_eq!(must_be_path(word), path, "{word}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

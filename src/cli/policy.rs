@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::Stop;
+use super::{Stop, must_be_path};
 use crate::policy::{self, DEFAULT, Policy, PolicyError, built_in_names};
 use crate::source::SourceError;
 use crate::spec::Catalog;
@@ -72,8 +72,7 @@ pub fn answer(command: &Command) -> Result<(), Stop> {
 
 fn read(name: &str) -> Result<Policy, Stop> {
     // Unlike among specs, a folder here that is named as a policy, such as `ci`, is not meant.
-    let path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
-    let policy = match path {
+    let policy = match must_be_path(name) {
         true => policy::load(Path::new(name)),
         false => policy::built_in(name),
     };

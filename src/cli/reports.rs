@@ -171,7 +171,6 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A symbolic link is followed. A device or a pipe is written to: its name must not become a regular file's.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
             OpenOptions::new().write(true).open(&path)?.write_all(bytes)
         }

@@ -1,5 +1,6 @@
 //! `verify run`
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -52,8 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
             .map_or_else(|| default_jobs(&host), usize::from),
         repeat: usize::from(arguments.repeat),
         scope,
-        write_pending: std::env::var_os("CI")
-            .is_none_or(|ci| ci.is_empty() || ci == "0" || ci == "false"),
+        write_pending: !is_set(std::env::var_os("CI").as_deref()),
     };
     let mut terminal = Live::begin(&host, catalog.entries.len(), reports.take_stdout());
     let done =
@@ -73,6 +73,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Stop> {
         let _ = writeln!(anstream::stderr(), "{message}");
     }
     Ok(done.results.exit_code)
+}
+
+/// Whether a variable such as `CI`, which some set to `false`, says yes.
+fn is_set(variable: Option<&OsStr>) -> bool {
+    variable.is_some_and(|value| !value.is_empty() && value != "0" && value != "false")
 }
 
 /// Experiments mostly wait for the kernel, so a few more than there are CPUs go well together.
@@ -101,6 +106,30 @@ fn keep_recordings(folder: &Path, recordings: &[Recording]) -> Result<(), Stop> 
 mod tests {
     use super::*;
     use crate::recording::End;
+
+    #[test]
+    fn ci_may_be_switched_off() {
+        for (value, set) in [
+            (None, false),
+            (Some(""), false),
+            (Some("0"), false),
+            (Some("false"), false),
+            (Some("1"), true),
+            (Some("true"), true),
+        ] {
+            assert_eq!(is_set(value.map(OsStr::new)), set, "{value:?}");
+        }
+    }
+
+    /// They wait for the kernel: on one CPU as well, and no more than are of use.
+    #[test]
+    fn there_are_a_few_more_jobs_than_cpus() {
+        let mut host = Host::look();
+        for (cpus, jobs) in [(1, 3), (2, 4), (64, 66)] {
+            host.cpus = cpus;
+            assert_eq!(default_jobs(&host), jobs);
+        }
+    }
 
     #[test]
     fn a_recording_is_kept_under_its_experiments_name() {

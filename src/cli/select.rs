@@ -1,8 +1,8 @@
 //! Which experiments are meant: `[PATH…] [FILTER…]`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Stop, looks_like_path};
+use super::{Stop, must_be_path};
 use crate::source::nearest;
 use crate::spec::{Catalog, CatalogError};
 
@@ -21,8 +21,7 @@ impl Selection {
     /// # Errors
     /// A path or a spec that cannot be read; a word that is in no experiment's name.
     pub fn catalog(&self) -> Result<Catalog, Stop> {
-        let (paths, filters): (Vec<_>, Vec<_>) =
-            self.words.iter().partition(|word| looks_like_path(word));
+        let (paths, filters): (Vec<_>, Vec<_>) = self.words.iter().partition(|word| is_path(word));
         let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
         let catalog = if paths.is_empty() {
             Catalog::built_in()
@@ -33,6 +32,11 @@ impl Selection {
         select(&mut catalog, &filters)?;
         Ok(catalog)
     }
+}
+
+/// A file here is meant rather than the experiments that have its name in theirs.
+fn is_path(word: &str) -> bool {
+    must_be_path(word) || Path::new(word).exists()
 }
 
 fn invalid(error: &CatalogError) -> Stop {

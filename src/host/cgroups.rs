@@ -197,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_nobody_has_handed_over_is_not_delegated_to_whom_is_alone_in_it() {
+        let group = tempfile::tempdir().unwrap();
+        let delegated = || Unified::look(Path::new("/"), group.path()).delegated;
+        let own = nix::unistd::getpid();
+        std::fs::write(group.path().join("cgroup.procs"), format!("{own}\n")).unwrap();
+        // A directory of an ordinary user's counts as handed over to it.
+        let is_users = !nix::unistd::geteuid().is_root();
+        assert_eq!(delegated(), is_users);
+        std::fs::write(group.path().join("cgroup.procs"), format!("1\n{own}\n")).unwrap();
+        assert!(!delegated());
+    }
+
+    #[test]
     fn a_hybrid_host_has_both() {
         let (v1, v2) = parse(
             "30 25 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\

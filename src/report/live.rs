@@ -53,6 +53,18 @@ impl Live {
         };
     }
 
+    /// What takes long, and the step that it is at.
+    fn slow(&self, now: Instant) -> Option<String> {
+        let mut lasting = self.working.iter().map(|(experiment, (begun, step))| {
+            (now.saturating_duration_since(*begun), experiment, step)
+        });
+        let (time, experiment, step) = lasting.find(|(time, ..)| *time >= PATIENCE)?;
+        let seconds = time.as_secs();
+        Some(format!(
+            "{DIM}  …  {experiment}, {seconds} s: {step}{DIM:#}"
+        ))
+    }
+
     /// Takes the line of what is being done away again.
     fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
@@ -75,13 +87,7 @@ impl Watch for Live {
         if !self.live {
             return;
         }
-        let slow = self
-            .working
-            .iter()
-            .find(|(_, (begun, _))| begun.elapsed() >= PATIENCE);
-        if let Some((experiment, (begun, step))) = slow {
-            let seconds = begun.elapsed().as_secs();
-            let line = format!("{DIM}  …  {experiment}, {seconds} s: {step}{DIM:#}");
+        if let Some(line) = self.slow(Instant::now()) {
             // Not through anstream, which takes every escape away when there are to be no colours.
             let _ = write!(std::io::stderr(), "\r\x1b[2K");
             let _ = write!(anstream::stderr(), "{line}");
@@ -96,5 +102,23 @@ impl Watch for Live {
         let heading = self.heading.take().unwrap_or_default();
         let lines = self.experiments.add(experiment);
         self.put(&(heading + &lines));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_experiment_that_takes_long_is_shown_with_the_step_that_it_is_at() {
+        let mut live = Live::begin(&Host::look(), 2, false);
+        live.step("a", "hog");
+        let begun = Instant::now();
+        assert_eq!(live.slow(begun), None);
+        live.step("a", "pwd");
+        live.step("b", "cat");
+        let line = live.slow(begun + 3 * PATIENCE / 2).unwrap();
+        let line = anstream::adapter::strip_str(&line).to_string();
+        assert_eq!(line, "  …  a, 1 s: pwd");
     }
 }

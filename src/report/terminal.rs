@@ -206,6 +206,25 @@ mod tests {
     }
 
     #[test]
+    fn the_closing_lines_have_no_numbers_of_nothing_and_no_empty_paragraph() {
+        let mut results: Results =
+            serde_json::from_str(include_str!("../../fixtures/results/certified.json")).unwrap();
+        (results.reasons, results.notes) = (Vec::new(), Vec::new());
+        results.counts.skip = 0;
+        results.duration_us = 1_000_000;
+        let mut lines = |why: Option<&str>, note: Option<&str>| {
+            results.reasons = why.into_iter().map(str::to_owned).collect();
+            results.notes = note.into_iter().map(str::to_owned).collect();
+            let text = closing(&results);
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        let verdict = "certified: 25 passed in 1.00 s\nexit code 0: everything that was asked for was shown\n";
+        assert_eq!(lines(None, None), verdict);
+        assert_eq!(lines(Some("a"), None), format!("why:   a\n\n{verdict}"));
+        assert_eq!(lines(None, Some("b")), format!("note:  b\n\n{verdict}"));
+    }
+
+    #[test]
     fn what_shows_a_cause_stands_below_it_once_and_a_remedy_says_where_it_is() {
         let mut experiments = Experiments::default();
         let mut lines = |cause, id| {

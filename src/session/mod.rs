@@ -7,6 +7,7 @@ mod shell;
 pub use shell::{SEARCH_PATH, exit_failure, not_executed};
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -126,8 +127,7 @@ impl Session {
     /// Those of open(2) and fchdir(2).
     pub fn change_directory(&mut self, path: &SpecPath) -> Result<(), Failure> {
         let (root, relative) = self.resolve(path)?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-        crate::sys::beneath::open(root, &relative, flags, Mode::empty())
+        crate::sys::beneath::open(root, &relative, OFlag::O_PATH, Mode::empty())
             .and_then(|directory| nix::unistd::fchdir(&directory))
             .map_err(|errno| Failure::errno("chdir", path, errno))?;
         self.here = match path.place {
@@ -175,9 +175,10 @@ impl Session {
 }
 
 fn open_proc() -> Result<OwnedFd, Failure> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open("/proc", flags, Mode::empty())
-        .map_err(|errno| Failure::errno("open", "/proc", errno))
+    match File::open("/proc") {
+        Ok(proc) => Ok(proc.into()),
+        Err(error) => Err(Failure::io("open", "/proc", &error)),
+    }
 }
 
 impl From<NetError> for Failure {

@@ -67,3 +67,27 @@ fn field(experiment: &Experiment) -> Markup {
 fn absent(name: &str) -> Markup {
     html! { span class="field absent" { (one_line(name)) } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_was_not_performed_is_shown_without_a_link() {
+        let results = include_str!("../../../fixtures/results/certified.json");
+        let results: Results = serde_json::from_str(results).unwrap();
+        let group = Group {
+            members: vec!["chroot".to_owned(), "absent-one".to_owned()],
+            met: true,
+        };
+        let [performed, absent] = &members(&group, &results)[..] else {
+            panic!("two members")
+        };
+        assert!(
+            performed.0.contains("href=\"#experiment-chroot\""),
+            "{}",
+            performed.0
+        );
+        assert_eq!(absent.0, "<span class=\"field absent\">absent-one</span>");
+    }
+}

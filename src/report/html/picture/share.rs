@@ -160,6 +160,43 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_that_touches_the_band_is_not_surely_outside() {
+        let at = |value| caption(&measurement(value));
+        for (value, place) in [
+            (45.0, "45.0 % ± 1.5, outside the band"),
+            (45.5, "45.5 % ± 1.5, not surely inside the band"),
+            (48.5, "48.5 % ± 1.5, inside the band"),
+            (51.5, "51.5 % ± 1.5, inside the band"),
+            (54.5, "54.5 % ± 1.5, not surely inside the band"),
+            (55.0, "55.0 % ± 1.5, outside the band"),
+        ] {
+            assert!(at(value).contains(place), "{}", at(value));
+        }
+    }
+
+    #[test]
+    fn the_scale_of_what_is_no_share_shows_the_band_and_the_interval_with_room() {
+        let milliseconds = |value, high| Measurement {
+            unit: "ms".to_owned(),
+            band: (0.0, high),
+            ..measurement(value)
+        };
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        near(full(&measurement(50.0)), 100.0);
+        near(full(&milliseconds(10.0, 20.0)), 25.0);
+        near(full(&milliseconds(30.5, 20.0)), 40.0);
+    }
+
+    #[test]
+    fn labels_stay_inside_the_picture() {
+        let sides = [0.0, 39.9, 40.0, 180.0, 320.0, 320.1, 360.0].map(side);
+        assert_eq!(
+            sides,
+            ["start", "start", "middle", "middle", "middle", "end", "end"]
+        );
+    }
+
+    #[test]
     fn what_lies_outside_of_the_scale_is_cut() {
         let text = draw(&measurement(50.0)).into_string();
         assert!(text.contains("points=\"8,92 180,148 352,120\""), "{text}");

@@ -33,5 +33,7 @@ mod tests {
         assert_eq!(paths("image\n└── a\n"), ["image/a"]);
         assert!(paths("tree: ENOENT: no such file or directory\n").is_empty());
         assert!(paths("").is_empty());
+        // Nothing is drawn in a folder that was not listed, nor what is no line of a tree.
+        assert_eq!(paths(".\n│   └── a\n└── b\n1 directory\n"), ["b"]);
     }
 }
