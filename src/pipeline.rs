@@ -1,5 +1,7 @@
 //! The way of the data: specs, plan, recordings, transcripts, outcomes, verdict, report. It goes one way only.
 
+mod needs;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use nix::sys::signal::Signal;
+
+pub use needs::{Ready, Trial, Tried, try_needs};
 
 use crate::diagnose::{Diagnosis, Facts, Symptom, diagnose, unknown};
 use crate::host::Host;
@@ -148,38 +152,6 @@ impl Times {
         times.push(recording);
         (times.len() == wanted).then(|| self.0.remove(&number))?
     }
-}
-
-/// What trying needs leaves.
-pub struct Tried {
-    /// Whether each experiment could be performed, an item for each.
-    pub recordings: Vec<Recording>,
-    /// The signal that ended it early.
-    pub interrupted: Option<Signal>,
-    /// What could not be removed from the host.
-    pub leftovers: Vec<String>,
-}
-
-/// Tries the needs of every spec of a catalog and performs nothing.
-///
-/// # Errors
-/// The engine does not work here.
-pub fn try_needs(catalog: &Catalog, host: &Host, jobs: usize) -> Result<Tried, Failure> {
-    let (tasks, unmet) = tasks(catalog, host, true);
-    let (numbers, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
-    let mut recordings: BTreeMap<usize, Recording> = unmet.into_iter().collect();
-    let (interrupted, mut leftovers) = perform_all(tasks, host, jobs, &mut |progress| {
-        if let Progress::Ended(task, recording) = progress {
-            recordings.insert(numbers[task], recording.clone());
-        }
-    })?;
-    let recordings: Vec<_> = recordings.into_values().collect();
-    leftovers.extend(recordings.iter().flat_map(|one| one.leftovers.clone()));
-    Ok(Tried {
-        recordings,
-        interrupted,
-        leftovers,
-    })
 }
 
 fn reviewed(catalog: &Catalog) -> Result<Vec<Option<Stored>>, SnapshotError> {

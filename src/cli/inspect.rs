@@ -9,10 +9,7 @@ use super::select::Selection;
 use super::storage::Storage;
 use super::{Stop, print_json};
 use crate::host::{Host, Level};
-use crate::outcome::judge;
 use crate::pipeline::{self, Tried};
-use crate::recording::{End, Recording};
-use crate::transcript::transcribe;
 use crate::verbs::VERBS;
 use crate::verdict::ExitCode;
 
@@ -103,39 +100,29 @@ pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
     let catalog = arguments.selection.catalog()?;
     let host = arguments.storage.host()?;
     let Tried {
-        recordings,
+        trials,
         interrupted,
         leftovers,
     } = pipeline::try_needs(&catalog, &host, super::run::default_jobs(&host)).map_err(
         |failure| Stop::undecided(format!("error: cannot try anything here: {failure}")),
     )?;
     if arguments.json {
-        let rows: Vec<_> = catalog
-            .entries
-            .iter()
-            .zip(&recordings)
-            .map(|(entry, recording)| {
-                let (state, why) = ready(recording);
-                json!({
-                    "experiment": recording.experiment,
-                    "state": state,
-                    "why": why,
-                    "plan": crate::plan::plan(&entry.spec, &host),
-                })
+        let rows = catalog.entries.iter().zip(&trials).map(|(entry, trial)| {
+            json!({
+                "experiment": trial.experiment,
+                "state": trial.ready.name(),
+                "why": trial.why,
+                "plan": crate::plan::plan(&entry.spec, &host),
             })
-            .collect();
-        print_json(&rows)?;
+        });
+        print_json(&rows.collect::<Vec<_>>())?;
     } else {
-        let names = recordings
-            .iter()
-            .map(|recording| recording.experiment.len());
+        let names = trials.iter().map(|trial| trial.experiment.len());
         let width = names.max().unwrap_or(0);
-        let lines = recordings.iter().map(|recording| {
-            let (word, why) = ready(recording);
-            format!("{word:7}  {:width$}  {why}", recording.experiment)
-                .trim_end()
-                .to_owned()
-                + "\n"
+        let lines = trials.iter().map(|trial| {
+            let (state, why) = (trial.ready.name(), &trial.why);
+            let line = format!("{state:7}  {:width$}  {why}", trial.experiment);
+            line.trim_end().to_owned() + "\n"
         });
         print(&lines.collect::<String>())?;
     }
@@ -146,19 +133,6 @@ pub fn plan(arguments: &PlanArguments) -> Result<ExitCode, Stop> {
         interrupted,
         !leftovers.is_empty(),
     ))
-}
-
-fn ready(recording: &Recording) -> (&'static str, String) {
-    match &recording.end {
-        End::Completed => ("run", String::new()),
-        End::Unmet { need, failure } => ("skip", format!("needs {need}: {failure}")),
-        _ => ("unknown", why_broken(recording)),
-    }
-}
-
-fn why_broken(recording: &Recording) -> String {
-    let judgement = judge(recording, &transcribe(recording), None);
-    judgement.reason.map_or(String::new(), |reason| reason.text)
 }
 
 fn passed_on(level: &Level) -> String {
