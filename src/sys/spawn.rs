@@ -100,7 +100,7 @@ impl Spawned {
 /// Those of clone(2): `EPERM` without the capability, `ENOSPC` at a limit of `user.max_*_namespaces`.
 pub fn spawn(program: &Program<'_>) -> Result<Spawned, SpawnFailure> {
     let fail = |call| move |errno| SpawnError { call, errno };
-    let (stage, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe2"))?;
+    let (stage, report) = pipe2(OFlag::O_CLOEXEC).map_err(fail("pipe2"))?;
     let this_program = open_this_program(OFlag::O_PATH).map_err(fail("open this program"))?;
     let (mapped, map) = pipe2(OFlag::O_CLOEXEC).map_err(fail("pipe2"))?;
     let plan = ChildPlan::new(program, &report, &this_program, (&mapped, &map));
@@ -234,29 +234,28 @@ impl<'a> ChildPlan<'a> {
         (5, Errno::last())
     }
 
-    /// Moves the files to 3, 4, … by way of numbers that none of them can have yet.
+    /// Moves the files to 3, 4, … and what is for itself behind them, by way of numbers that none of them can have yet.
     fn place_files(&mut self) -> Result<(), Errno> {
-        let count = i32::try_from(self.files.len()).unwrap_or(0);
-        let first_free = FIRST_FILE + count + 2;
-        // SAFETY: fcntl, dup2 and close_range take numbers only.
+        let count = i32::try_from(self.descriptors().count()).unwrap_or(0);
+        let first_free = FIRST_FILE + count;
+        // SAFETY: fcntl, dup3 and close_range take numbers only.
         unsafe {
-            for file in &mut self.files {
-                *file = Errno::result(libc::fcntl(*file, libc::F_DUPFD, first_free))?;
+            for (descriptor, _) in self.descriptors() {
+                *descriptor = Errno::result(libc::fcntl(*descriptor, libc::F_DUPFD, first_free))?;
             }
-            self.report = Errno::result(libc::fcntl(self.report, libc::F_DUPFD, first_free))?;
-            self.this_program =
-                Errno::result(libc::fcntl(self.this_program, libc::F_DUPFD, first_free))?;
-            for (target, file) in (FIRST_FILE..).zip(&self.files) {
-                Errno::result(libc::dup2(*file, target))?;
+            for (number, (descriptor, flags)) in (FIRST_FILE..).zip(self.descriptors()) {
+                *descriptor = Errno::result(libc::dup3(*descriptor, number, flags))?;
             }
-            Errno::result(libc::dup3(self.report, FIRST_FILE + count, libc::O_CLOEXEC))?;
-            self.report = FIRST_FILE + count;
-            let last = FIRST_FILE + count + 1;
-            Errno::result(libc::dup3(self.this_program, last, libc::O_CLOEXEC))?;
-            self.this_program = last;
             libc::syscall(libc::SYS_close_range, first_free, u32::MAX, 0);
         }
         Ok(())
+    }
+
+    /// All that it needs from here on, and how: execve(2) closes what is for itself.
+    fn descriptors(&mut self) -> impl Iterator<Item = (&mut i32, i32)> {
+        let handed_over = self.files.iter_mut().map(|file| (file, 0));
+        let own = [&mut self.report, &mut self.this_program];
+        handed_over.chain(own.map(|descriptor| (descriptor, libc::O_CLOEXEC)))
     }
 }
 
@@ -315,3 +314,6 @@ pub fn inherited(number: i32) -> OwnedFd {
     );
     file
 }
+
+#[cfg(test)]
+mod tests;
