@@ -18,7 +18,7 @@ use super::poll::{readable, ready};
 use super::process::{pidfd_open, signal};
 use super::xattr;
 
-/// How long to wait for a group without processes that the kernel does not let go yet.
+/// How long to wait for what the kernel does not tell of.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// The groups directly below `group`.
@@ -76,13 +76,12 @@ pub fn is_alone_in(group: &Path) -> bool {
 /// Those of rmdir(2): `EBUSY` after the deadline. That the group is not there is no error.
 pub fn remove(group: &Path, deadline: Instant) -> Result<(), Errno> {
     loop {
-        match remove_empty(group) {
-            Err(Errno::EBUSY) if Instant::now() < deadline => {
-                let dying = kill(group);
-                wait_empty(group, &dying, deadline);
-            }
-            result => return result,
+        let removed = remove_empty(group);
+        if removed != Err(Errno::EBUSY) || Instant::now() >= deadline {
+            return removed;
         }
+        let dying = kill(group);
+        wait_empty(group, &dying, deadline);
     }
 }
 
@@ -96,17 +95,10 @@ fn remove_empty(group: &Path) -> Result<(), Errno> {
         Err(Errno::EBUSY | Errno::ENOTEMPTY) => {}
         result => return result,
     }
-    for inner in groups_below(group).or_else(absent_is_empty)? {
+    for inner in groups_below(group).unwrap_or_default() {
         remove_empty(&inner)?;
     }
     remove()
-}
-
-fn absent_is_empty(errno: Errno) -> Result<Vec<PathBuf>, Errno> {
-    match errno {
-        Errno::ENOENT => Ok(Vec::new()),
-        errno => Err(errno),
-    }
 }
 
 /// Thaws a group of cgroup v1 and those below it: a frozen process does not even die before (freezer-subsystem.rst). One
@@ -181,22 +173,20 @@ pub fn write_existing(path: &Path, text: &str) -> bool {
         .is_ok()
 }
 
-/// Waits until the group may be empty: it says so itself in cgroup v2, its processes' pidfds do in v1.
+/// Waits until the group may be empty: it says so itself in cgroup v2, its processes' pidfds do in v1. Nothing tells when
+/// the kernel lets go of a group without processes.
 fn wait_empty(group: &Path, dying: &[OwnedFd], deadline: Instant) {
-    let pause = deadline.min(Instant::now() + BUSY_PAUSE);
-    let events = File::open(group.join("cgroup.events"));
-    match events {
-        Ok(events) if !says(&events, UNPOPULATED) => {
-            let _ = wait_for_event(&events, UNPOPULATED, deadline);
-        }
-        Err(_) if !dying.is_empty() => {
-            for pidfd in dying {
-                let _ = readable(pidfd.as_fd(), deadline);
-            }
-        }
-        // It has become empty since rmdir(2) looked, or it is busy for a reason that nothing tells of.
-        _ => drop(ready(&mut [], pause)),
+    if let Ok(events) = File::open(group.join("cgroup.events")) {
+        let _ = wait_for_event(&events, "populated 0", deadline);
     }
+    for pidfd in dying {
+        let _ = readable(pidfd.as_fd(), deadline);
+    }
+    let _ = pause();
+}
+
+fn pause() -> Result<(), Errno> {
+    ready(&mut [], Instant::now() + BUSY_PAUSE).map(drop)
 }
 
 /// Waits until a group's `cgroup.events` has a line; false when `deadline` came first.
@@ -225,7 +215,7 @@ pub fn wait_for_state(file: &File, state: &str, deadline: Instant) -> Result<boo
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        ready(&mut [], Instant::now() + BUSY_PAUSE)?;
+        pause()?;
     }
     Ok(true)
 }
@@ -248,8 +238,6 @@ pub fn nr_throttled(stat: &File) -> Result<u64, Errno> {
         .and_then(|count| count.parse().ok())
         .ok_or(Errno::ENODATA)
 }
-
-const UNPOPULATED: &str = "populated 0";
 
 fn says(file: &File, line: &str) -> bool {
     let mut text = [0; 128];

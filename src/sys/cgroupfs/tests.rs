@@ -1,9 +1,11 @@
 //! On groups of the tests' own, and on files that say what a group's would.
 
+use nix::mount::{MsFlags, mount};
 use nix::sys::wait::WaitStatus;
 
 use super::super::process::{become_user, exit_now, in_child, split, wait};
 use super::*;
+use crate::sys::test_namespaces::in_own_namespaces;
 
 /// A group of the unit tests' own, gone after the test however that ends.
 struct Group(PathBuf);
@@ -112,6 +114,22 @@ fn a_process_that_has_left_the_group_is_spared() {
     }
 }
 
+#[test]
+fn what_stays_busy_is_told_after_the_deadline() {
+    in_own_namespaces(|| {
+        let group = tempfile::tempdir().unwrap();
+        let (tmpfs, none) = (Some("tmpfs"), None::<&str>);
+        mount(tmpfs, group.path(), tmpfs, MsFlags::empty(), none).unwrap();
+        assert_eq!(remove(group.path(), Instant::now()), Err(Errno::EBUSY));
+    });
+}
+
+#[test]
+fn what_has_other_files_than_a_group_stays() {
+    let group = control_file("file", "");
+    assert_eq!(remove(group.path(), soon()), Err(Errno::ENOTEMPTY));
+}
+
 /// A directory with one control file in it, as a group would have.
 fn control_file(name: &str, text: &str) -> tempfile::TempDir {
     let group = tempfile::tempdir().unwrap();
@@ -153,6 +171,68 @@ fn what_a_control_file_says_is_one_of_its_lines() {
     ] {
         assert_eq!(wait_for_event(&file, line, now), Ok(said), "{line}");
         assert_eq!(wait_for_state(&file, line, now), Ok(said), "{line}");
+    }
+}
+
+/// Far enough away that who waits for it does not end.
+fn never() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
+#[test]
+fn a_group_is_waited_for_until_it_says_that_it_is_empty() {
+    let (populated, empty) = (
+        control_file(
+            "cgroup.events",
+            "populated 1
+",
+        ),
+        control_file(
+            "cgroup.events",
+            "populated 0
+",
+        ),
+    );
+    let deadline = Instant::now() + 20 * BUSY_PAUSE;
+    wait_empty(populated.path(), &[], deadline);
+    assert!(Instant::now() >= deadline);
+    wait_empty(empty.path(), &[], never());
+}
+
+#[test]
+fn a_group_that_does_not_say_it_is_waited_for_until_its_processes_have_ended() {
+    let group = tempfile::tempdir().unwrap();
+    let (process, end) = std::io::pipe().unwrap();
+    let dying = [OwnedFd::from(process)];
+    let deadline = Instant::now() + 20 * BUSY_PAUSE;
+    wait_empty(group.path(), &dying, deadline);
+    assert!(Instant::now() >= deadline);
+    drop(end);
+    wait_empty(group.path(), &dying, never());
+}
+
+#[test]
+fn the_kernel_has_a_moment_to_let_go_of_a_group() {
+    let before = Instant::now();
+    pause().unwrap();
+    assert!(Instant::now() >= before + BUSY_PAUSE);
+}
+
+#[test]
+fn controllers_and_counts_are_read_from_files() {
+    let group = control_file("cgroup.controllers", "cpu memory\n");
+    let named = controllers(group.path(), "cgroup.controllers");
+    assert_eq!(named, ["cpu", "memory"]);
+    let none = controllers(group.path(), "cgroup.subtree_control");
+    assert_eq!(none, [""; 0]);
+    for (text, count) in [
+        ("nr_periods 4\nnr_throttled 3\n", Ok(3)),
+        ("nr_throttled many\n", Err(Errno::ENODATA)),
+        ("usage_usec 12\n", Err(Errno::ENODATA)),
+    ] {
+        let group = control_file("cpu.stat", text);
+        let stat = File::open(group.path().join("cpu.stat")).unwrap();
+        assert_eq!(nr_throttled(&stat), count, "{text}");
     }
 }
 
