@@ -41,15 +41,10 @@ pub fn open(root: BorrowedFd<'_>, path: &Path, flags: OFlag, mode: Mode) -> Resu
     }
 }
 
-/// Opens the directory that holds the last component of `path`.
+/// Opens what holds the last component of `path`. That it is a directory is what the next call says.
 fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     let parent = path.parent().unwrap_or(Path::new(""));
-    open(
-        root,
-        parent,
-        OFlag::O_PATH | OFlag::O_DIRECTORY,
-        Mode::empty(),
-    )
+    open(root, parent, OFlag::O_PATH, Mode::empty())
 }
 
 /// Reads a file of at most 1 MiB.
@@ -58,12 +53,7 @@ fn open_parent(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
 /// Those of open(2) and read(2); `EFBIG` over the limit.
 pub fn read(root: BorrowedFd<'_>, path: &Path) -> Result<Vec<u8>, Errno> {
     // O_NONBLOCK: a FIFO or a device that has nothing to say must not hold the step.
-    let file = File::from(open(
-        root,
-        path,
-        OFlag::O_RDONLY | OFlag::O_NONBLOCK,
-        Mode::empty(),
-    )?);
+    let file = File::from(open(root, path, OFlag::O_NONBLOCK, Mode::empty())?);
     let mut bytes = Vec::new();
     file.take(READ_LIMIT + 1)
         .read_to_end(&mut bytes)
@@ -170,12 +160,7 @@ pub fn lstat(root: BorrowedFd<'_>, path: &Path) -> Result<FileStat, Errno> {
 /// # Errors
 /// Those of open(2) and getdents(2).
 pub fn list(root: BorrowedFd<'_>, path: &Path) -> Result<Vec<OsString>, Errno> {
-    let directory = open(
-        root,
-        path,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY,
-        Mode::empty(),
-    )?;
+    let directory = open(root, path, OFlag::O_DIRECTORY, Mode::empty())?;
     let mut names = Vec::new();
     for entry in nix::dir::Dir::from_fd(directory)?.iter() {
         let name = entry?.file_name().to_bytes().to_vec();
@@ -202,6 +187,7 @@ pub fn errno_of(error: &std::io::Error) -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::process::in_child;
     use std::os::unix::fs::symlink;
 
     /// The kernel refuses one such path in some thousands then.
@@ -269,6 +255,51 @@ mod tests {
             readlink(root.as_fd(), Path::new("file")).unwrap(),
             "/etc/passwd"
         );
+    }
+
+    #[test]
+    fn a_link_itself_is_looked_at_and_given_away() {
+        let (keep, root) = root();
+        symlink("nowhere", keep.path().join("link")).unwrap();
+        let link = Path::new("link");
+        let status = lstat(root.as_fd(), link).unwrap();
+        let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+        assert_eq!(kind, SFlag::S_IFLNK);
+        let (user, group) = (Uid::effective(), Gid::effective());
+        assert_eq!(chown(root.as_fd(), link, user, group), Ok(()));
+        assert_eq!(unlink(root.as_fd(), link), Ok(()));
+        assert_eq!(lstat(root.as_fd(), link).err(), Some(Errno::ENOENT));
+    }
+
+    #[test]
+    fn what_is_no_directory_holds_nothing() {
+        let (_keep, root) = root();
+        write(root.as_fd(), Path::new("f"), b"", false).unwrap();
+        let (file, inner) = (Path::new("f"), Path::new("f/x"));
+        assert_eq!(list(root.as_fd(), file), Err(Errno::ENOTDIR));
+        assert_eq!(readlink(root.as_fd(), inner), Err(Errno::ENOTDIR));
+        for call in [mkdir, rmdir, unlink] {
+            assert_eq!(call(root.as_fd(), inner), Err(Errno::ENOTDIR));
+        }
+    }
+
+    #[test]
+    fn a_fifo_that_nobody_else_has_open_holds_no_step() {
+        let (keep, root) = root();
+        let fifo = Path::new("fifo");
+        nix::unistd::mkfifo(&keep.path().join(fifo), Mode::S_IRWXU).unwrap();
+        let answers = in_child(|| {
+            nix::unistd::alarm::set(10);
+            let read = read(root.as_fd(), fifo);
+            let written = write(root.as_fd(), fifo, b"x", false);
+            let listed = list(root.as_fd(), fifo);
+            (
+                read.ok(),
+                [written.err(), listed.err()].map(|errno| errno.map(|errno| errno as i32)),
+            )
+        });
+        let errnos = [Some(libc::ENXIO), Some(libc::ENOTDIR)];
+        assert_eq!(answers, Ok((Some(Vec::new()), errnos)));
     }
 
     #[test]

@@ -91,8 +91,59 @@ fn statx_mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
         )
     };
     Errno::result(result)?;
-    match status.stx_mask & libc::STATX_MNT_ID {
-        0 => Err(Errno::EOPNOTSUPP),
-        _ => Ok(status.stx_mnt_id),
+    told_mount_id(&status).ok_or(Errno::EOPNOTSUPP)
+}
+
+fn told_mount_id(status: &libc::statx) -> Option<u64> {
+    (status.stx_mask & libc::STATX_MNT_ID != 0).then_some(status.stx_mnt_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_to_act_in_is_none_of_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = open_directory(&file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        let directory = open_directory(folder.path()).unwrap();
+        let flags = nix::fcntl::fcntl(&directory, nix::fcntl::F_GETFL).unwrap();
+        assert_ne!(flags & libc::O_PATH, 0);
+    }
+
+    #[test]
+    fn a_file_is_on_the_mount_that_both_ways_tell() {
+        for (path, kind) in [("/proc", "proc"), ("/sys", "sysfs")] {
+            let directory = open_directory(Path::new(path)).unwrap();
+            let mount = mount_of(directory.as_fd()).unwrap();
+            assert_eq!(mount.mount_point, Path::new(path));
+            assert_eq!(mount.fs_type, kind);
+            let id = u64::try_from(mount.mnt_id).unwrap();
+            assert_eq!(fdinfo_mount_id(directory.as_fd()), Some(id));
+            match statx_mount_id(directory.as_fd()) {
+                Ok(told) => assert_eq!(told, id),
+                Err(errno) => eprintln!("skipped: statx(2): {errno}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_tell_is_no_number() {
+        // SAFETY: zero is valid for every field of statx.
+        let mut status: libc::statx = unsafe { std::mem::zeroed() };
+        status.stx_mnt_id = 7;
+        for (mask, told) in [
+            (0, None),
+            (libc::STATX_BASIC_STATS, None),
+            (libc::STATX_BASIC_STATS | libc::STATX_MNT_ID, Some(7)),
+        ] {
+            status.stx_mask = mask;
+            assert_eq!(told_mount_id(&status), told, "{mask:#x}");
+        }
     }
 }

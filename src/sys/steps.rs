@@ -101,9 +101,10 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::sys::test_namespaces::as_ordinary_user;
     use nix::fcntl::{OpenHow, ResolveFlag, openat2};
 
     fn by_kernel(root: BorrowedFd<'_>, path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
@@ -160,6 +161,7 @@ mod tests {
             "a/../../root/file",
             "dangling",
             "file/x",
+            "file/..",
             "none",
             "a/none/x",
         ];
@@ -199,6 +201,36 @@ mod tests {
         assert_eq!(make("new"), Ok(()));
         assert_eq!(make("out"), Err(Errno::EXDEV));
         assert!(keep.path().join("root/new").exists() && !keep.path().join("made").exists());
+    }
+
+    #[test]
+    fn a_link_that_appears_meanwhile_is_not_entered() {
+        let keep = tempfile::tempdir().unwrap();
+        symlink(".", keep.path().join("link")).unwrap();
+        let root = fs::File::open(keep.path()).unwrap();
+        let mut walk = Walk {
+            root: root.as_fd(),
+            entered: Vec::new(),
+            ahead: VecDeque::new(),
+            links: 0,
+        };
+        assert_eq!(walk.enter(&"link".into()), Err(Errno::ENOTDIR));
+    }
+
+    #[test]
+    fn a_directory_is_passed_that_its_user_may_not_read() {
+        let keep = tempfile::tempdir().unwrap();
+        let inner = keep.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("file"), "").unwrap();
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o311)).unwrap();
+        let root = fs::File::open(keep.path()).unwrap();
+        let passed = as_ordinary_user(&[keep.path(), &inner], || {
+            let path = Path::new("inner/file");
+            open(root.as_fd(), path, OFlag::O_PATH, Mode::empty()).is_ok()
+        });
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(passed);
     }
 
     #[test]

@@ -135,12 +135,13 @@ fn make_accessible(directory: BorrowedFd<'_>) {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File, Permissions};
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::PathBuf;
 
     use nix::mount::{MsFlags, mount};
 
     use super::*;
-    use crate::sys::test_namespaces::in_own_namespaces;
+    use crate::sys::test_namespaces::{as_ordinary_user, in_own_namespaces};
 
     fn folder() -> (tempfile::TempDir, File) {
         let folder = tempfile::tempdir().unwrap();
@@ -162,8 +163,58 @@ mod tests {
         }
         symlink("nowhere", path("dangling")).unwrap();
         fs::set_permissions(path(""), Permissions::from_mode(0o000)).unwrap();
-        assert_eq!(empty(top.as_fd()), Ok(()));
+        let names = ["", "a", "work", "work/b", "work/work", "work/work/c"];
+        let deepest = ["work/work/index", "work/work/index/d"];
+        let files: Vec<_> = names.into_iter().chain(deepest).map(path).collect();
+        let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
+        let emptied = as_ordinary_user(&files, || empty(top.as_fd()).map_err(|errno| errno as i32));
+        assert_eq!(emptied, Ok(()));
         assert_eq!(fs::read_dir(path("")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_can_be_emptied_keeps_its_mode() {
+        let (keep, top) = folder();
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+        let path = keep.path().join("top");
+        for (before, after) in [(0o755, 0o755), (0o1700, 0o1700), (0o555, 0o700)] {
+            fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
+            assert_eq!(empty(top.as_fd()), Ok(()));
+            assert_eq!(mode(&path), after, "{before:o}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_has_taken_the_place_of_a_directory_is_not_opened() {
+        let (keep, top) = folder();
+        symlink(".", keep.path().join("top/link")).unwrap();
+        let opened = sweep(&top).open(top.as_fd(), OsStr::new("link"));
+        assert_eq!(opened.err(), Some(Errno::ENOTDIR));
+    }
+
+    fn sweep(top: &File) -> Sweep<'_> {
+        let top = top.as_fd();
+        Sweep {
+            top,
+            mount: mount_id(top).unwrap(),
+            taken_up: 0,
+        }
+    }
+
+    /// As where there is no room for its name elsewhere.
+    #[test]
+    fn the_innermost_directory_goes_with_the_files_on_the_way() {
+        let (keep, top) = folder();
+        let path = |name: &str| keep.path().join("top").join(name);
+        fs::create_dir_all(path("a/b/c")).unwrap();
+        for file in ["a/file", "a/b/file", "a/b/c/file"] {
+            fs::write(path(file), "").unwrap();
+        }
+        for (there, gone) in [("a/b", "a/b/c"), ("a", "a/b"), ("", "a")] {
+            let name = OsStr::new("a");
+            assert_eq!(sweep(&top).remove_innermost(top.as_fd(), name), Ok(()));
+            assert!(path(there).exists() && !path(gone).exists(), "{gone}");
+        }
     }
 
     #[test]

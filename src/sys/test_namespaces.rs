@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::{env, thread};
 
@@ -13,7 +14,11 @@ use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid, write};
+use nix::unistd::{Gid, Uid, chown, write};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::process::{become_user, in_child};
 
 /// Set in the process that has namespaces of its own.
 const INSIDE: &str = "VERIFY_TEST_NAMESPACES";
@@ -96,6 +101,26 @@ fn private_mounts() -> nix::Result<()> {
         MsFlags::empty(),
         none,
     )
+}
+
+/// What `work` gives as an ordinary user, to whom `files` belong: where root does these tests, in a child process that
+/// has become one.
+pub(crate) fn as_ordinary_user<T: Serialize + DeserializeOwned>(
+    files: &[&Path],
+    work: impl FnOnce() -> T,
+) -> T {
+    if !Uid::effective().is_root() {
+        return work();
+    }
+    let (user, group) = (Uid::from_raw(1000), Gid::from_raw(1000));
+    for file in files {
+        chown(*file, Some(user), Some(group)).unwrap();
+    }
+    let done = in_child(|| {
+        become_user(user, group).unwrap();
+        work()
+    });
+    done.unwrap()
 }
 
 /// Takes a capability, one of the first 32, from the calling thread: capset(2).
