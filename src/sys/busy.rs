@@ -11,12 +11,9 @@ use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, write};
 
-use super::process::{die_with_parent, exit_now, wait};
+use super::process::{close_from, die_with_parent, exit_now, wait};
 use super::sched::{self, Elevated};
 use super::signal::forget_all;
-
-/// Descriptors that are closed one by one where close_range(2) is not allowed. A service may have a limit of 2^30.
-const MANY_DESCRIPTORS: i32 = 65_536;
 
 /// Why there is no busy loop, or why it is not where it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +145,7 @@ fn spin(parent: Pid, name: &CStr, only: &CpuSet) -> ! {
     if getppid() != parent {
         exit_now(0);
     }
-    close_all();
+    close_from(0);
     let _ = prctl::set_name(name);
     forget_all();
     if let Err(errno) = sched_setaffinity(Pid::from_raw(0), only) {
@@ -160,17 +157,6 @@ fn spin(parent: Pid, name: &CStr, only: &CpuSet) -> ! {
     // No pause instruction: a hypervisor may take it as a reason to run another virtual CPU.
     loop {
         std::hint::black_box(());
-    }
-}
-
-fn close_all() {
-    // SAFETY: this process uses no descriptor from here on.
-    let closed = unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) } == 0;
-    if !closed {
-        for descriptor in 0..MANY_DESCRIPTORS {
-            // SAFETY: as above.
-            unsafe { libc::close(descriptor) };
-        }
     }
 }
 
@@ -234,10 +220,22 @@ mod tests {
     }
 
     #[test]
+    fn it_may_use_any_cpu_that_is_allowed() {
+        let allowed = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap();
+        for cpu in (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true)) {
+            let busy = BusyLoop::start("a.out", cpu).unwrap();
+            assert_eq!(busy.cpu(), cpu);
+            assert_eq!(sched::is_pinned(busy.pid(), cpu), Ok(true));
+        }
+    }
+
+    #[test]
     fn it_is_gone_when_dropped() {
         let busy = start();
         let pid = busy.pid();
         busy.resume().unwrap();
+        let flags = WaitPidFlag::WCONTINUED | WaitPidFlag::WNOHANG;
+        assert_eq!(waitpid(pid, Some(flags)), Ok(WaitStatus::Continued(pid)));
         drop(busy);
         assert_eq!(kill(pid, None), Err(Errno::ESRCH));
     }

@@ -123,7 +123,7 @@ pub fn measure_pair(
     Ok(series.finish(verdict, sampler))
 }
 
-/// Looks once a period until there is a verdict. Looks that were missed are not made up for.
+/// Looks once a period until there is a verdict.
 fn watch(
     clocks: &Clocks,
     period: Duration,
@@ -132,13 +132,19 @@ fn watch(
 ) -> Result<Verdict, MeasureError> {
     let mut next = now()?;
     loop {
-        next = (next + period).max(now()?);
-        clock::sleep_until(next).map_err(|errno| MeasureError::Call("clock_nanosleep", errno))?;
+        next = sleep_a_period(next, period)?;
         let verdict = series.push(clocks.look()?);
         if !matches!(verdict, Verdict::Undecided(_)) || Instant::now() >= deadline {
             return Ok(verdict);
         }
     }
+}
+
+/// Sleeps until a period has passed since `last`, and gives when that was. Looks that were missed are not made up for.
+fn sleep_a_period(last: Duration, period: Duration) -> Result<Duration, MeasureError> {
+    let next = (last + period).max(now()?);
+    clock::sleep_until(next).map_err(|errno| MeasureError::Call("clock_nanosleep", errno))?;
+    Ok(next)
 }
 
 /// Both processes' clocks.

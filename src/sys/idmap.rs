@@ -75,3 +75,31 @@ fn write_map(program: &'static str, process: Pid, own: u32, range: Range) -> Res
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_shown_by_its_length_and_its_first() {
+        let range = Range {
+            first: 100_000,
+            count: 65_536,
+        };
+        assert_eq!(range.to_string(), "65536 from 100000 on");
+    }
+
+    #[test]
+    fn a_program_that_does_not_write_a_map_is_named() {
+        let range = Range { first: 1, count: 1 };
+        let absent = write_map("/absent/newuidmap", Pid::this(), 0, range);
+        let absent_program = MapError::Execute("/absent/newuidmap", Errno::ENOENT);
+        assert_eq!(absent, Err(absent_program));
+        // It takes the words for a file that is not there.
+        match write_map("cat", Pid::this(), 0, range) {
+            Err(MapError::Refused("cat", words)) => assert!(words.contains("cat: "), "{words}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(write_map("true", Pid::this(), 0, range), Ok(()));
+    }
+}

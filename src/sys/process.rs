@@ -49,7 +49,7 @@ where
             frame.ok_or(match status {
                 WaitStatus::Signaled(_, signal, _) => Lost::Killed(signal),
                 WaitStatus::Exited(_, status) => Lost::Exited(status),
-                _ => Lost::Exited(-1),
+                _ => Lost::Call("waitpid", Errno::ECHILD),
             })
         }
     }

@@ -217,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_elevated_gets_back_its_cpus_and_its_policy() {
+        in_thread(|| {
+            let allowed = sched_getaffinity(SELF).unwrap();
+            pin(SELF, last_allowed_cpu().unwrap()).unwrap();
+            set_policy(SELF, libc::SCHED_BATCH, 0).unwrap();
+            let (policy_before, priority) = (libc::SCHED_OTHER, 0);
+            drop(Elevated {
+                policy: policy_before,
+                priority,
+                allowed,
+            });
+            assert_eq!(policy(), Ok((policy_before, priority)));
+            assert_eq!(sched_getaffinity(SELF), Ok(allowed));
+        });
+    }
+
+    #[test]
     fn a_cpu_that_is_not_there_is_an_error_and_changes_nothing() {
         let before = (policy().unwrap(), sched_getaffinity(SELF).unwrap());
         assert!(Elevated::new(CpuSet::count() - 1).is_err());

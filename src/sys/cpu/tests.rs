@@ -59,6 +59,15 @@ fn two_of_the_same_weight_share_their_cpu_and_are_stopped_after() {
 }
 
 #[test]
+fn looks_are_a_period_apart_and_missed_ones_are_not_made_up_for() {
+    let (before, period) = (now().unwrap(), Duration::from_millis(5));
+    assert!(sleep_a_period(before, period).unwrap() >= before + period);
+    assert!(now().unwrap() >= before + period);
+    let missed = before.saturating_sub(100 * period);
+    assert!(sleep_a_period(missed, period).unwrap() >= before + period);
+}
+
+#[test]
 fn a_deadline_that_comes_first_decides_nothing() {
     let Some((a, b)) = pair() else { return };
     let measured = measure(&a, &b, "1:1 ±5%", Duration::ZERO).unwrap();

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::{
     Elevated, KEPT, MeasureError, Running, clock, has_ended, nanoseconds, now, read, sched,
+    sleep_a_period,
 };
 use crate::measure::{Doubt, Look, Usage, UsageEstimator, UsageLimit, Verdict};
 use crate::sys::cgroupfs::nr_throttled;
@@ -48,9 +49,9 @@ pub fn measure_usage(
     let running = Running::new(vec![process])?;
     let mut estimator = UsageEstimator::new(*limit);
     let mut looks = Vec::new();
+    let mut next = now()?;
     let verdict = loop {
-        let next = now()? + PERIOD;
-        clock::sleep_until(next).map_err(|errno| MeasureError::Call("clock_nanosleep", errno))?;
+        next = sleep_a_period(next, PERIOD)?;
         let look = Look {
             cpu_ns: nanoseconds(read(clock)?),
             wall_ns: nanoseconds(now()?),
