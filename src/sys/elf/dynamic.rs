@@ -182,6 +182,40 @@ mod tests {
     }
 
     #[test]
+    fn a_string_is_in_the_segment_of_its_address_and_ends_with_it() {
+        use object::elf::{FileHeader64, ProgramHeader64};
+        use object::endian::{U32, U64};
+        let endian = Endianness::Little;
+        let word = |number| U64::new(endian, number);
+        let segment = |at, address, size| ProgramHeader64 {
+            p_type: U32::new(endian, elf::PT_LOAD),
+            p_flags: U32::new(endian, elf::PF_R),
+            p_offset: word(at),
+            p_vaddr: word(address),
+            p_paddr: word(address),
+            p_filesz: word(size),
+            p_memsz: word(size),
+            p_align: word(1),
+        };
+        let segments = [segment(0, 0x1000, 4), segment(4, 0x1004, 4)];
+        let data = b"one\0two\0".as_slice();
+        for (address, offset, string) in [
+            (0x1000, 0, Some("one")),
+            (0x1001, 2, Some("")),
+            (0x1004, 1, Some("wo")),
+            (0x1000, 4, None),
+            (0x1008, 0, None),
+        ] {
+            let strings = Strings::at::<FileHeader64<_>>(address, &segments, endian, data);
+            match (strings.get(offset, LONGEST_NAME), string) {
+                (Ok(found), Some(string)) => assert_eq!(found, string),
+                (Err(cause), None) => assert!(cause.to_string().contains("outside"), "{cause}"),
+                other => panic!("{address:#x} {offset}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn drops_the_rpath_beside_a_runpath() {
         let dynamic = read(&Elf::new().runpath("/new").rpath("/old")).unwrap();
         assert_eq!(

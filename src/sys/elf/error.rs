@@ -57,14 +57,7 @@ impl fmt::Display for Cause {
     }
 }
 
-impl std::error::Error for ElfError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
-            Cause::Unreadable(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for ElfError {}
 
 impl From<object::read::Error> for Cause {
     fn from(error: object::read::Error) -> Self {

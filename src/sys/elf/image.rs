@@ -158,9 +158,23 @@ mod tests {
         let mut bytes = program().build();
         bytes[56..58].copy_from_slice(&[0xff, 0xff]);
         assert!(message(&bytes).ends_with("too many program headers"));
+        for (count, size, too_many) in [(1024_u16, 64_u16, false), (1025, 64, true)] {
+            bytes[54..56].copy_from_slice(&size.to_le_bytes());
+            bytes[56..58].copy_from_slice(&count.to_le_bytes());
+            let told = message(&bytes).ends_with("too many program headers");
+            assert_eq!(told, too_many, "{count} of {size} bytes");
+        }
         let long = Elf::new().interpreter(&"x".repeat(4096));
         assert!(message(&long.build()).ends_with("the loader's path is too long"));
-        let large = Elf::new().needed(&["x"; 5000]);
+        let longest = Elf::new().interpreter(&"x".repeat(4095));
+        assert_eq!(
+            parse(&longest.build()).unwrap().interpreter.unwrap().len(),
+            4095
+        );
+        // Beside them there are the string table and the end, 16 bytes each.
+        let largest = Elf::new().needed(&["x"; 4094]);
+        assert_eq!(parse(&largest.build()).unwrap().dynamic.needed.len(), 4094);
+        let large = Elf::new().needed(&["x"; 4095]);
         assert!(message(&large.build()).ends_with("the dynamic section is too large"));
     }
 

@@ -150,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn is_read_from_a_file_that_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let cache = Cache::load(&write("ld.so.cache", &cache(LIBRARIES))).unwrap();
+        let mut found = cache.lookup(OsStr::new("libz.so.10"));
+        assert_eq!(found.next(), Some("/lib64/libz.so.10".into()));
+        assert!(Cache::load(&write("ld.so.conf", b"/lib64\n")).is_none());
+        assert!(Cache::load(&folder.path().join("absent")).is_none());
+    }
+
+    #[test]
     fn finds_the_table_behind_an_old_one() {
         for (count, padding) in [(0_u32, 0), (1, 0), (1, 4), (2, 0)] {
             let mut bytes = OLD_MAGIC.to_vec();

@@ -135,7 +135,7 @@ mod tests {
         fs::create_dir(root.path().join("d")).unwrap();
         write(
             "ld.so.conf",
-            "/first\ninclude d/*.conf\ninclude none.conf\n/last",
+            "/first\ninclude d/*.conf\ninclude none.conf\ninclude d/?.txt\n/last",
         );
         write("d/2.conf", "/two");
         write("d/1.conf", "/one\ninclude 3.txt");
@@ -143,7 +143,7 @@ mod tests {
         write("d/.hidden.conf", "/hidden");
         write("loop.conf", "/again\ninclude loop.conf");
         let read = |name: &str| directories(&root.path().join(name));
-        let expected = ["/first", "/one", "/three", "/two", "/last"];
+        let expected = ["/first", "/one", "/three", "/two", "/three", "/last"];
         assert_eq!(read("ld.so.conf"), expected.map(PathBuf::from));
         assert_eq!(read("loop.conf").len(), DEEPEST_INCLUDE + 1);
         assert!(read("none").is_empty());
