@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use libc::{RTM_GETADDR, RTM_NEWADDR};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::NLM_F_EXCL;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
@@ -73,8 +73,8 @@ impl Netlink {
         }
         let message = new_address(index, net, dad);
         let object = format!("{net} dev {dev}");
-        let create = NLM_F_CREATE | NLM_F_EXCL;
-        self.requests.request(NEWADDR, create, &object, &message)?;
+        self.requests
+            .request(NEWADDR, NLM_F_EXCL, &object, &message)?;
         if waits {
             let deadline = Instant::now() + BACKGROUND_LIMIT;
             self.wait_address_added(index, net.addr(), deadline)?;

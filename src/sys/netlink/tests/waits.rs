@@ -99,6 +99,21 @@ fn an_address_is_added_when_an_event_tells_of_that_one() {
 }
 
 #[test]
+fn an_address_without_detection_is_added_when_the_call_returns() {
+    in_own_namespaces(|| {
+        let mut netlink = Netlink::open().unwrap();
+        netlink.set_up("lo").unwrap();
+        let lo = netlink.link("lo").unwrap().index;
+        netlink.subscribe_addresses().unwrap();
+        let address = ip("fd00::2/128");
+        netlink.add_address("lo", address, Dad::Skip).unwrap();
+        let told = Instant::now() + Duration::from_millis(100);
+        let again = netlink.wait_address_added(lo, address.addr(), told);
+        assert_eq!(again.unwrap_err().errno, Errno::ETIMEDOUT, "it was told");
+    });
+}
+
+#[test]
 fn the_peer_is_gone_after_its_namespace() {
     in_own_namespaces(|| {
         let (mut here, there) = pair();
