@@ -1,13 +1,15 @@
 //! `run`: a program of the host, for which there is no verb.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::Verb;
 use crate::line::{LineError, Words};
-use crate::recording::{Failure, Output};
+use crate::recording::{Cause, Failure, Output};
 use crate::session::{SEARCH_PATH, Session, exit_failure, not_executed};
 use crate::sys::confine::confine;
 
@@ -52,14 +54,76 @@ impl Verb for Run {
             }
             Err(error) => return Err(not_executed(Path::new(&self.program), &error)),
         };
-        if !output.status.success() {
-            let status = std::os::unix::process::ExitStatusExt::into_raw(output.status) >> 8;
-            return Err(exit_failure(&self.program, status));
-        }
+        self.end(output.status)?;
         let mut printed = Output::lines(String::from_utf8_lossy(&output.stdout).lines());
         if !output.stderr.is_empty() {
             printed.evidence(String::from_utf8_lossy(&output.stderr));
         }
         Ok(printed)
+    }
+}
+
+impl Run {
+    fn end(&self, status: ExitStatus) -> Result<(), Failure> {
+        if let Some(number) = status.signal() {
+            let signal =
+                Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
+            return Err(Failure {
+                cause: Cause::Signal(signal),
+                ..Failure::unexpected("run", &self.program, "killed")
+            });
+        }
+        match status.code() {
+            Some(0) => Ok(()),
+            status => Err(exit_failure(&self.program, status.unwrap_or_default())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::sys::test_namespaces::in_own_namespaces;
+    use crate::verbs::tests::session_in_a_mount;
+
+    #[test]
+    fn what_becomes_of_a_program_is_told() {
+        in_own_namespaces(|| {
+            let mut session = session_in_a_mount();
+            std::fs::write("file", "").unwrap();
+            let mut run = |program: &str, arguments: &[&str]| {
+                let run = Run {
+                    program: program.to_owned(),
+                    arguments: arguments.iter().map(ToString::to_string).collect(),
+                };
+                run.perform(&mut session)
+            };
+            if run("true", &[]) == Err(Failure::errno("execve", "true", Errno::ENOSYS)) {
+                return eprintln!("skipped: mount_setattr(2) is not there");
+            }
+            assert_eq!(run("true", &[]), Ok(Output::lines([""; 0])));
+            let mut warned = Output::lines(["hello"]);
+            warned.evidence("careful\n");
+            let said = run("sh", &["-c", "echo hello; echo careful >&2"]);
+            assert_eq!(said, Ok(warned));
+            let killed = Failure {
+                cause: Cause::Signal("SIGSEGV".to_owned()),
+                ..Failure::unexpected("run", "sh", "killed")
+            };
+            for (program, arguments, failure) in [
+                ("absent", &[][..], exit_failure("absent", 127)),
+                (
+                    "./file",
+                    &[],
+                    Failure::errno("execve", "./file", Errno::EACCES),
+                ),
+                ("sh", &["-c", "exit 3"], exit_failure("sh", 3)),
+                ("sh", &["-c", "kill -SEGV $$"], killed),
+            ] {
+                assert_eq!(run(program, arguments), Err(failure));
+            }
+        });
     }
 }

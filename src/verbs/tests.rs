@@ -20,6 +20,14 @@ pub fn session() -> (tempfile::TempDir, Session) {
     (folder, session)
 }
 
+/// A session in a scratch directory that is a mount, and the current directory, as an experiment has it: /run in
+/// namespaces of a test's own.
+pub fn session_in_a_mount() -> Session {
+    std::env::set_current_dir("/run").unwrap();
+    let scratch = std::fs::File::open("/run").unwrap();
+    Session::new(scratch.into(), BTreeMap::new(), "/run/netns".into())
+}
+
 #[test]
 fn the_list_is_in_the_order_of_the_alphabet() {
     assert!(VERBS.is_sorted_by_key(|about| about.name));
