@@ -88,12 +88,13 @@ impl Cp {
 
 /// The host's own file: the shell, where there is no bash, is sh.
 pub fn program_of_host(path: &str) -> Result<PathBuf, Failure> {
-    let stand_in = Path::new("/bin/sh");
-    match (Path::new(path), path) {
-        (program, _) if program.exists() => Ok(program.to_owned()),
-        (_, "/bin/bash") if stand_in.exists() => Ok(stand_in.to_owned()),
-        _ => Err(Failure::errno("open", path, Errno::ENOENT)),
-    }
+    let stand_in = (path == "/bin/bash").then_some("/bin/sh");
+    let mut programs = [Some(path), stand_in]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::from);
+    let there = programs.find(|program| program.exists());
+    there.ok_or_else(|| Failure::errno("open", path, Errno::ENOENT))
 }
 
 /// The loader and every library of a program, as files of the host.

@@ -1,5 +1,6 @@
 //! `echo`: a line into a file.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -78,7 +79,7 @@ impl Verb for Echo {
         let (root, path) = session.resolve(&self.file.0)?;
         let line = format!("{}\n", self.text);
         beneath::write(root, &path, line.as_bytes(), self.append).map_err(fail)?;
-        self.settle(session)?;
+        self.settle(session, Instant::now() + SETTLED_WITHIN)?;
         Ok(Output::nothing())
     }
 
@@ -90,15 +91,27 @@ impl Verb for Echo {
     }
 }
 
+/// Waits until a file has a line; false when the moment came first.
+type Wait = fn(&File, &str, Instant) -> Result<bool, Errno>;
+
 impl Echo {
     /// What is written to these files of a cgroup takes effect a moment later; a person at a terminal does not notice.
-    fn settle(&self, session: &mut Session) -> Result<(), Failure> {
+    fn settle(&self, session: &mut Session, deadline: Instant) -> Result<(), Failure> {
         let path = &self.file.0;
         let name = path.relative.file_name().and_then(|name| name.to_str());
-        let (file, line): (_, String) = match name.unwrap_or_default() {
-            "cgroup.freeze" => ("cgroup.events", format!("frozen {}", self.text)),
-            "cgroup.kill" => ("cgroup.events", "populated 0".to_owned()),
-            "freezer.state" => ("freezer.state", self.text.clone()),
+        let (file, line, wait): (_, _, Wait) = match name.unwrap_or_default() {
+            "cgroup.freeze" => {
+                let frozen = format!("frozen {}", self.text);
+                ("cgroup.events", frozen, cgroupfs::wait_for_event)
+            }
+            "cgroup.kill" => {
+                let empty = "populated 0".to_owned();
+                ("cgroup.events", empty, cgroupfs::wait_for_event)
+            }
+            "freezer.state" => {
+                let state = self.text.clone();
+                ("freezer.state", state, cgroupfs::wait_for_state)
+            }
             _ => return Ok(()),
         };
         let path = SpecPath {
@@ -109,11 +122,7 @@ impl Echo {
         let (root, relative) = session.resolve(&path)?;
         let opened =
             beneath::open(root, &relative, OFlag::O_RDONLY, Mode::empty()).map_err(fail)?;
-        let wait = match file {
-            "freezer.state" => cgroupfs::wait_for_state,
-            _ => cgroupfs::wait_for_event,
-        };
-        match wait(&opened.into(), &line, Instant::now() + SETTLED_WITHIN).map_err(fail)? {
+        match wait(&opened.into(), &line, deadline).map_err(fail)? {
             true => Ok(()),
             false => Err(fail(Errno::ETIMEDOUT)),
         }
@@ -125,5 +134,40 @@ impl Echo {
         let name = path.relative.file_name()?.to_str()?;
         let takes_pid = TAKES_PID.contains(&name) && (path.place != Place::Proc);
         (takes_pid && self.text.parse::<u32>().is_err()).then_some(self.text.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs::tests::{parse, session};
+
+    #[test]
+    fn what_takes_effect_later_is_waited_for() {
+        let (keep, mut session) = session();
+        for (line, file, before, after) in [
+            ("1 > cgroup.freeze", "cgroup.events", "frozen 0", "frozen 1"),
+            (
+                "1 > cgroup.kill",
+                "cgroup.events",
+                "populated 1",
+                "populated 0",
+            ),
+            (
+                "FROZEN > freezer.state",
+                "freezer.state",
+                "FREEZING",
+                "FROZEN",
+            ),
+        ] {
+            let echo: Echo = parse(line).unwrap();
+            let late = Failure::errno("wait", file, Errno::ETIMEDOUT);
+            for (text, settled) in [(before, Err(late)), (after, Ok(()))] {
+                std::fs::write(keep.path().join(file), format!("{text}\n")).unwrap();
+                assert_eq!(echo.settle(&mut session, Instant::now()), settled, "{line}");
+            }
+        }
+        let other: Echo = parse("1 > pids.max").unwrap();
+        assert_eq!(other.settle(&mut session, Instant::now()), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use super::{Verb, options};
 use crate::line::{LineError, Words};
 use crate::recording::{Failure, Output};
 use crate::session::Session;
-use crate::sys::elf::closure;
+use crate::sys::elf::{Library, closure};
 
 /// Prints the libraries of a program that are missing. ldd(1), ld.so(8)
 ///
@@ -37,21 +37,45 @@ impl Verb for Ldd {
         let program = program_of_host(&self.program.to_string_lossy())?;
         let closure = closure(&program)
             .map_err(|error| Failure::unexpected("read", program.display(), error.to_string()))?;
-        let mut output = Output::nothing();
-        let mut missing = 0;
-        for library in &closure.libraries {
-            let name = library.name.to_string_lossy();
-            match &library.path {
-                Some(path) => output.evidence(format!("{name} => {}", path.display())),
-                None => {
-                    missing += 1;
-                    output.text(format!("{name} => not found\n"))
-                }
-            };
-        }
-        if missing == 0 {
-            output.text("every library that it loads is there\n");
-        }
-        Ok(output)
+        Ok(print(&closure.libraries))
+    }
+}
+
+fn print(libraries: &[Library]) -> Output {
+    let mut output = Output::nothing();
+    for library in libraries {
+        let name = library.name.to_string_lossy();
+        match &library.path {
+            Some(path) => output.evidence(format!("{name} => {}", path.display())),
+            None => output.text(format!("{name} => not found\n")),
+        };
+    }
+    if libraries.iter().all(|library| library.path.is_some()) {
+        output.text("every library that it loads is there\n");
+    }
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_is_missing_is_named() {
+        let library = |name: &str, path: Option<&str>| Library {
+            name: name.into(),
+            path: path.map(PathBuf::from),
+        };
+        let there = library("libc.so.6", Some("/lib/libc.so.6"));
+        let missing = ["liba.so", "libb.so"].map(|name| library(name, None));
+        let mut all = Output::nothing();
+        all.evidence("libc.so.6 => /lib/libc.so.6");
+        let mut some = all.clone();
+        all.text("every library that it loads is there\n");
+        some.text("liba.so => not found\n")
+            .text("libb.so => not found\n");
+        assert_eq!(print(std::slice::from_ref(&there)), all);
+        let [a, b] = missing;
+        assert_eq!(print(&[there, a, b]), some);
     }
 }

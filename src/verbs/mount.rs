@@ -137,7 +137,8 @@ fn stays_inside(session: &mut Session, path: &SpecPath) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verbs::tests::parse;
+    use crate::sys::test_namespaces::in_own_namespaces;
+    use crate::verbs::tests::{parse, session_in_a_mount};
 
     #[test]
     fn the_tutorials_line_is_read() {
@@ -159,5 +160,24 @@ mod tests {
         assert!(error.message.contains("leads out"), "{}", error.message);
         assert_eq!(error.span, 22..56);
         assert!(parse::<Mount>("-t ext4 /dev/sda1 m").is_err());
+    }
+
+    #[test]
+    fn an_overlay_keeps_its_marks_where_its_user_may_write_them() {
+        in_own_namespaces(|| {
+            let mut session = session_in_a_mount();
+            for directory in ["l", "u", "w", "m"] {
+                std::fs::create_dir(directory).unwrap();
+            }
+            let line = "-t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m";
+            let mut expected = Output::nothing();
+            if !is_in_initial_user_namespace() {
+                expected.evidence("mounted with userxattr");
+            }
+            match parse::<Mount>(line).unwrap().perform(&mut session) {
+                Ok(output) => assert_eq!(output, expected),
+                Err(failure) => eprintln!("skipped: {}", failure.text()),
+            }
+        });
     }
 }

@@ -33,3 +33,25 @@ impl Verb for Pwd {
         }]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Failure;
+    use crate::verbs::tests::{parse, session};
+
+    #[test]
+    fn a_directory_is_shown_as_below_root_home_or_where_it_is() {
+        let (keep, mut session) = session();
+        std::fs::create_dir_all(keep.path().join("a/b")).unwrap();
+        let pwd: Pwd = parse("").unwrap();
+        for (directory, shown) in [(".", "/root"), ("a/b", "/root/a/b"), ("/proc", "/proc")] {
+            let directory = directory.parse().unwrap();
+            let printed = session.in_child("cd", |session| {
+                session.change_directory(&directory)?;
+                pwd.perform(session)
+            });
+            assert_eq!(printed, Ok::<_, Failure>(Output::lines([shown])));
+        }
+    }
+}

@@ -157,3 +157,93 @@ fn write_map(path: &str, text: &str) -> Result<(), Failure> {
 fn propagate_nothing() -> Result<(), Failure> {
     make_mounts_private().map_err(|errno| Failure::errno("mount", "/", errno))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::sys::test_namespaces::{drop_capability, in_own_namespaces};
+    use crate::sys::{mount_of, open_directory};
+    use crate::verbs::tests::{parse, session};
+
+    const CAP_SYS_ADMIN: u32 = 21;
+
+    #[test]
+    fn the_options_are_namespaces_and_a_new_proc_needs_two() {
+        for (line, kinds) in [
+            ("-m", &[Kind::Mount][..]),
+            ("-u -i -n", &[Kind::Uts, Kind::Ipc, Kind::Network]),
+            ("--pid --fork --mount-proc", &[Kind::Mount, Kind::Pid]),
+            ("-U -C -T", &[Kind::User, Kind::Cgroup, Kind::Time]),
+            ("-r", &[Kind::User]),
+        ] {
+            assert_eq!(parse::<Unshare>(line).unwrap().kinds(), kinds, "{line}");
+        }
+        for line in [
+            "",
+            "--fork",
+            "--mount-proc",
+            "--pid --mount-proc",
+            "--fork --mount-proc",
+        ] {
+            assert!(parse::<Unshare>(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn without_steps_inside_it_is_tried_all_the_same() {
+        in_own_namespaces(|| {
+            let (_keep, mut session) = session();
+            let unshare: Unshare = parse("--uts").unwrap();
+            assert_eq!(unshare.perform(&mut session), Ok(Output::nothing()));
+            drop_capability(CAP_SYS_ADMIN);
+            let refused = Failure::errno("unshare", "uts", Errno::EPERM);
+            assert_eq!(unshare.perform(&mut session), Err(refused));
+        });
+    }
+
+    /// Whether `is_so` inside.
+    fn inside(line: &str, is_so: fn() -> bool) -> Result<bool, Failure> {
+        let (_keep, mut session) = session();
+        let unshare: Unshare = parse(line).unwrap();
+        let mut inside = |_: &mut Session| match is_so() {
+            true => Flow::Continue,
+            false => Flow::Stop,
+        };
+        let flow = unshare.enter(&mut session, &mut inside);
+        flow.map(|flow| flow == Flow::Continue)
+    }
+
+    #[test]
+    fn the_new_proc_holds_neither_programs_nor_devices() {
+        in_own_namespaces(|| {
+            let restricted = inside("--pid --fork --mount-proc", || {
+                let proc = open_directory("/proc".as_ref()).unwrap();
+                let options = mount_of(proc.as_fd()).unwrap().mount_options;
+                ["nosuid", "nodev", "noexec"].map(|option| options.contains_key(option))
+                    == [true; 3]
+            });
+            match restricted {
+                Ok(restricted) => assert!(restricted),
+                Err(failure) => eprintln!("skipped: {}", failure.text()),
+            }
+        });
+    }
+
+    #[test]
+    fn no_mount_inside_appears_outside() {
+        in_own_namespaces(|| {
+            let (none, shared) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED);
+            mount(none, "/", none, shared, none).unwrap();
+            let is_shared = || {
+                let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+                mounts.contains(" shared:")
+            };
+            assert!(is_shared());
+            assert_eq!(inside("--mount", is_shared), Ok(false));
+        });
+    }
+}

@@ -71,7 +71,7 @@ fn show(
 ) -> Result<Output, Failure> {
     let links = link::shown(netlink, dev)?;
     if family != Some(Family::V4) {
-        settle::link_local(netlink, &links)?;
+        settle::link_local(netlink, &links, settle::deadline())?;
     }
     let addresses = netlink.addresses(None)?;
     let mut output = Output::nothing();

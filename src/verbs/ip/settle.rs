@@ -84,12 +84,16 @@ pub fn has_carrier(link: &Link) -> bool {
 /// Waits until those of the links that get an IPv6 link-local address have it; not at all on a host without IPv6.
 ///
 /// # Errors
-/// `ETIMEDOUT` names the first link that has none in time.
-pub fn link_local(netlink: &mut Netlink, links: &[Link]) -> Result<(), NetError> {
+/// `ETIMEDOUT` names the first link that has none at `deadline`.
+pub fn link_local(
+    netlink: &mut Netlink,
+    links: &[Link],
+    deadline: Instant,
+) -> Result<(), NetError> {
     let ethernet = |link: &&Link| link.flags.contains(LinkFlags::Broadcast) && has_carrier(link);
     for link in links.iter().filter(ethernet) {
         if ipv6_is_on(&link.name) {
-            netlink.wait_link_local(&link.name, deadline())?;
+            netlink.wait_link_local(&link.name, deadline)?;
         }
     }
     Ok(())
@@ -124,7 +128,13 @@ fn ipv6_setting(link: &str, setting: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
+    use super::super::Ip;
     use super::*;
+    use crate::sys::test_namespaces::in_own_namespaces;
+    use crate::verbs::Verb;
+    use crate::verbs::tests::{parse, session};
 
     /// A link that is up: a bridge of this index, or a port of the bridge 2.
     fn link(index: u32, carrier: bool, state: OperState) -> Link {
@@ -186,5 +196,88 @@ mod tests {
         let mut down = link(1, true, OperState::Down);
         down.flags = LinkFlags::LowerUp;
         assert_eq!(unsettled(&[down]), None);
+    }
+
+    #[test]
+    fn what_has_a_name_and_is_no_namespace_is_told() {
+        in_own_namespaces(|| {
+            let (_keep, session) = session();
+            netns::add(&session.netns, "guestnet").unwrap();
+            assert_eq!(everywhere(&session), Ok(()));
+            std::fs::write(session.netns.join("none"), "").unwrap();
+            let failure = everywhere(&session).unwrap_err();
+            assert_eq!(failure.cause.errno(), Some("EINVAL"));
+        });
+    }
+
+    /// Two links that are up and connected, where there is IPv6.
+    fn pair() -> Option<Netlink> {
+        let mut netlink = Netlink::open().unwrap();
+        netlink.add_veth("host", "guest", None).unwrap();
+        if !std::fs::exists(ipv6_setting("host", IPV6_SETTINGS[0])).unwrap() {
+            eprintln!("skipped: there is no IPv6");
+            return None;
+        }
+        Some(netlink)
+    }
+
+    fn set(link: &str, settings: [&str; 2]) {
+        for (setting, value) in IPV6_SETTINGS.iter().zip(settings) {
+            std::fs::write(ipv6_setting(link, setting), value).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_link_gets_the_settings_of_a_new_namespace() {
+        in_own_namespaces(|| {
+            let Some(_pair) = pair() else { return };
+            set("host", ["1", "1"]);
+            assert!(!ipv6_is_on("host") && !ipv6_is_on("absent"));
+            switch_ipv6_on("host");
+            assert!(ipv6_is_on("host"));
+            let settings = IPV6_SETTINGS.map(|setting| ipv6_setting("host", setting));
+            let settings = settings.map(|path| std::fs::read_to_string(path).unwrap());
+            assert_eq!(settings, ["0\n", "0\n"]);
+        });
+    }
+
+    #[test]
+    fn a_link_that_gets_a_link_local_address_is_waited_for() {
+        in_own_namespaces(|| {
+            let Some(mut netlink) = pair() else { return };
+            let mut waited = || {
+                let links = netlink.links().unwrap();
+                let waited = link_local(&mut netlink, &links, Instant::now());
+                waited.map_err(|error| (error.errno, error.object))
+            };
+            // They have no carrier.
+            set("host", ["0", "1"]);
+            set("guest", ["1", "1"]);
+            assert_eq!(waited(), Ok(()));
+            let mut up = Netlink::open().unwrap();
+            for link in ["lo", "host", "guest"] {
+                up.set_up(link).unwrap();
+            }
+            // With this way to make it there never is one.
+            assert_eq!(waited(), Err((Errno::ETIMEDOUT, "host".to_owned())));
+            set("host", ["1", "1"]);
+            assert_eq!(waited(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn an_ipv6_address_is_waited_for_only_where_it_is_shown() {
+        in_own_namespaces(|| {
+            let Some(mut netlink) = pair() else { return };
+            for link in ["host", "guest"] {
+                set(link, ["0", "1"]);
+                netlink.set_up(link).unwrap();
+            }
+            let (_keep, mut session) = session();
+            let shown = parse::<Ip>("-4 address show")
+                .unwrap()
+                .perform(&mut session);
+            assert!(shown.is_ok(), "{shown:?}");
+        });
     }
 }
