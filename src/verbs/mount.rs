@@ -169,13 +169,17 @@ mod tests {
             for directory in ["l", "u", "w", "m"] {
                 std::fs::create_dir(directory).unwrap();
             }
+            std::fs::write("l/file", "").unwrap();
             let line = "-t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m";
             let mut expected = Output::nothing();
             if !is_in_initial_user_namespace() {
                 expected.evidence("mounted with userxattr");
             }
             match parse::<Mount>(line).unwrap().perform(&mut session) {
-                Ok(output) => assert_eq!(output, expected),
+                Ok(output) => {
+                    assert_eq!(output, expected);
+                    assert!(Path::new("m/file").exists());
+                }
                 Err(failure) => eprintln!("skipped: {}", failure.text()),
             }
         });

@@ -214,7 +214,7 @@ mod tests {
     fn pair() -> Option<Netlink> {
         let mut netlink = Netlink::open().unwrap();
         netlink.add_veth("host", "guest", None).unwrap();
-        if !std::fs::exists(ipv6_setting("host", IPV6_SETTINGS[0])).unwrap() {
+        if !std::fs::exists("/proc/sys/net/ipv6").unwrap() {
             eprintln!("skipped: there is no IPv6");
             return None;
         }
