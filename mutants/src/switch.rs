@@ -14,17 +14,13 @@ pub const FILE: &str = "/dev/shm/verify-mutants";
 /// The bytes before those of the mutants.
 pub const HEAD: usize = 4;
 
-const UNKNOWN: u32 = u32::MAX;
-static ON: AtomicU32 = AtomicU32::new(UNKNOWN);
+static ON: AtomicU32 = AtomicU32::new(0);
 static REACHED: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether this is the mutant to try.
 ///
-/// After the first call in a process this neither allocates nor makes a system call: it may stand between fork and exec.
+/// This neither allocates nor makes a system call: it may stand between fork and exec.
 pub fn switched(number: u32) -> bool {
-    if ON.load(Relaxed) == UNKNOWN {
-        ON.store(begin(), Relaxed);
-    }
     let reached = REACHED.load(Relaxed);
     if reached != 0 {
         // SAFETY: the file has a byte for each mutant, and nobody unmaps it.
@@ -32,6 +28,15 @@ pub fn switched(number: u32) -> bool {
         byte.store(1, Relaxed);
     }
     ON.load(Relaxed) == number
+}
+
+/// Before main: the first call may come where the file is out of sight, in a new root directory.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_FIRST: extern "C" fn() = at_first;
+
+extern "C" fn at_first() {
+    ON.store(begin(), Relaxed);
 }
 
 /// Maps the file and closes it again, as no program may inherit it. Without it nothing is switched on.
