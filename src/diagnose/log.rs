@@ -29,12 +29,14 @@ pub fn read(root: &Path) -> Vec<Message> {
         .read(true)
         .custom_flags(nonblocking)
         .open(path);
-    let Ok(mut file) = opened else {
-        return Vec::new();
-    };
+    opened.map_or_else(|_| Vec::new(), drain)
+}
+
+/// One message for each read, in the device; a file gives them all at once.
+fn drain(mut log: impl Read) -> Vec<Message> {
     let (mut messages, mut bytes) = (Vec::new(), [0; LONGEST]);
     loop {
-        match file.read(&mut bytes) {
+        match log.read(&mut bytes) {
             Ok(0) => return messages,
             Ok(length) => messages.extend(parse(&String::from_utf8_lossy(&bytes[..length]))),
             // Messages were overwritten before they could be read; the next read gives the oldest that is left.
@@ -107,6 +109,32 @@ mod tests {
             Some("dmesg: overlayfs: upper fs needs to support d_type.")
         );
         assert_eq!(last(&messages, &["eth0", "d_type"]), None);
+    }
+
+    /// A log that answers so, one read after the other.
+    struct Log(Vec<Result<&'static str, ErrorKind>>);
+
+    impl Read for Log {
+        fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+            let text = self.0.remove(0)?;
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            Ok(text.len())
+        }
+    }
+
+    #[test]
+    fn messages_that_were_overwritten_are_not_the_end_of_what_there_is() {
+        let texts = |log| -> Vec<_> { drain(log).into_iter().map(|one| one.text).collect() };
+        let (first, next) = ("4,1,5,-;first\n", "4,7,9,-;next\n");
+        let overwritten = Log(vec![
+            Ok(first),
+            Err(ErrorKind::BrokenPipe),
+            Ok(next),
+            Err(ErrorKind::WouldBlock),
+        ]);
+        assert_eq!(texts(overwritten), ["first", "next"]);
+        let ended = Log(vec![Ok(first), Err(ErrorKind::WouldBlock), Ok(next)]);
+        assert_eq!(texts(ended), ["first"]);
     }
 
     #[test]

@@ -180,6 +180,35 @@ fn what_the_kernel_says_of_an_overlay_decides() {
 }
 
 #[test]
+fn a_read_only_file_of_the_host_is_not_blamed_on_an_overlay() {
+    let said =
+        "4,1,5,-;overlayfs: failed to create directory work (errno: 28); mounting read-only\n";
+    let files = [ROOT, ("dev/kmsg", said)];
+    let refused = |object| {
+        on(
+            &files,
+            ("open", object),
+            Errno::EROFS,
+            "echo: Hello > merged/a",
+        )
+    };
+    assert!(refused("merged/a").cause.contains("in its workdir"));
+    is_unknown(&refused("/run/a"));
+}
+
+#[test]
+fn a_tmpfs_without_any_attributes_is_not_one_that_takes_those_of_root_alone() {
+    for (name, root_is_better) in [
+        ("user.overlay.opaque", true),
+        ("trusted.overlay.opaque", false),
+    ] {
+        let refused = on(&[ROOT], ("setxattr", name), Errno::EOPNOTSUPP, "");
+        let remedy = refused.remedy.unwrap();
+        assert_eq!(remedy.contains("run verify as root"), root_is_better);
+    }
+}
+
+#[test]
 fn an_unknown_cause_comes_with_what_was_looked_at() {
     let status = format!("{}Seccomp:\t0\n", ROOT.1);
     let files = [

@@ -18,6 +18,31 @@ const NO_LIMITS: (&str, &str) = (
 );
 
 #[test]
+fn a_group_that_is_full_is_the_one_of_the_controllers_hierarchy() {
+    let hierarchies = "30 24 0:31 / /cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+         31 24 0:32 / /pids rw - cgroup cgroup rw,pids\n";
+    let full = |group: &str| {
+        let files = [
+            ROOT,
+            ("proc/self/mountinfo", hierarchies),
+            ("proc/self/cgroup", "9:cpu,cpuacct:/a\n4:pids:/b/c\n"),
+            ("pids/b/c/pids.max", "max\n"),
+            ("pids/b/c/pids.current", "9\n"),
+            (&format!("pids/{group}/pids.max"), "10\n"),
+            (&format!("pids/{group}/pids.current"), "9\n"),
+        ];
+        on(&files, ("fork", ""), Errno::EAGAIN, "")
+    };
+    says(
+        &full("b"),
+        "the cgroup that verify runs in may not have more processes (pids.max)",
+        &["/pids/b/pids.max: 10", "/pids/b/pids.current: 9"],
+        "raise pids.max, TasksMax= of the systemd unit, or --pids-limit of the container",
+    );
+    is_unknown(&full("a"));
+}
+
+#[test]
 fn a_limit_of_the_process_is_quoted() {
     for (call, errno, cause, evidence, remedy) in [
         (
