@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use super::beneath::{self, errno_of};
-use super::poll::{readable, ready};
+use super::poll::{from_now, readable, ready};
 use super::process::{pidfd_open, signal};
 use super::xattr;
 
@@ -186,7 +186,7 @@ fn wait_empty(group: &Path, dying: &[OwnedFd], deadline: Instant) {
 }
 
 fn pause() -> Result<(), Errno> {
-    ready(&mut [], Instant::now() + BUSY_PAUSE).map(drop)
+    ready(&mut [], from_now(BUSY_PAUSE)).map(drop)
 }
 
 /// Waits until a group's `cgroup.events` has a line; false when `deadline` came first.

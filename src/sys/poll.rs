@@ -1,11 +1,16 @@
 //! Waiting for a file descriptor until a moment, see `ppoll(2)`.
 
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
+
+/// The moment that is this far from now.
+pub(crate) fn from_now(time: Duration) -> Instant {
+    Instant::now() + time
+}
 
 /// Waits until `fd` has something to read or to report; false when `deadline` came first.
 ///
@@ -32,9 +37,15 @@ pub(crate) fn ready(fds: &mut [PollFd<'_>], deadline: Instant) -> Result<bool, E
 mod tests {
     use std::io::Write;
     use std::os::fd::AsFd;
-    use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn what_is_far_from_now_is_ahead() {
+        let before = Instant::now();
+        let hour = Duration::from_secs(3600);
+        assert!(from_now(hour) >= before + hour);
+    }
 
     #[test]
     fn tells_data_from_the_deadline() {

@@ -1,7 +1,7 @@
 //! Adding and listing addresses, as `ip-address(8)` does.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libc::{RTM_GETADDR, RTM_NEWADDR};
 use netlink_packet_core::NLM_F_EXCL;
@@ -13,6 +13,7 @@ use netlink_packet_route::address::{
 use super::channel::Call;
 use super::error::NetError;
 use super::{Address, IpNet, Netlink, decoded};
+use crate::sys::poll::from_now;
 
 /// How long the kernel may take for work that it does in the background but at once. It took 0.1 ms, and
 /// tens of them while other processes made and deleted network namespaces.
@@ -76,7 +77,7 @@ impl Netlink {
         self.requests
             .request(NEWADDR, NLM_F_EXCL, &object, &message)?;
         if waits {
-            let deadline = Instant::now() + BACKGROUND_LIMIT;
+            let deadline = from_now(BACKGROUND_LIMIT);
             self.wait_address_added(index, net.addr(), deadline)?;
         }
         Ok(())
