@@ -330,6 +330,13 @@ fn a_time_limit_is_not_about_the_host() {
         3,
         &["not done after 0.100 s"],
     );
+    let inside = "- unshare: -u /bin/bash\n    timeout: 100ms\n    inside:\n      - pwd:\n      - run: sleep 60";
+    let around = HELLO.replace("- cat: a", inside);
+    expect(
+        &mut run(&project(&around, Some(SESSION))),
+        3,
+        &["not done after 0.100 s at `sleep 60`"],
+    );
 }
 
 /// A frozen process of cgroup v1 does not die of SIGKILL, and a PID namespace ends when all in it have died.

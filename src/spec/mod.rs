@@ -45,16 +45,22 @@ impl Spec {
     /// Every step with its depth, in the order of the file.
     #[must_use]
     pub fn all_steps(&self) -> Vec<(usize, &Step)> {
-        fn walk<'a>(steps: &'a [Step], depth: usize, all: &mut Vec<(usize, &'a Step)>) {
-            for step in steps {
-                all.push((depth, step));
-                walk(&step.inside, depth + 1, all);
-            }
-        }
-        let mut all = Vec::new();
-        walk(&self.steps, 0, &mut all);
-        all
+        with_inner(&self.steps)
     }
+}
+
+/// Steps and those inside them, each with its depth, in the order of the file.
+#[must_use]
+pub fn with_inner(steps: &[Step]) -> Vec<(usize, &Step)> {
+    fn walk<'a>(steps: &'a [Step], depth: usize, all: &mut Vec<(usize, &'a Step)>) {
+        for step in steps {
+            all.push((depth, step));
+            walk(&step.inside, depth + 1, all);
+        }
+    }
+    let mut all = Vec::new();
+    walk(steps, 0, &mut all);
+    all
 }
 
 /// One line of the session.

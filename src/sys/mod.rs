@@ -15,7 +15,7 @@ pub mod idmap;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;
-mod poll;
+pub(crate) mod poll;
 pub mod process;
 pub mod sched;
 pub mod signal;

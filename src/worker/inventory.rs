@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use nix::net::if_::if_nameindex;
 use nix::sys::utsname::uname;
@@ -18,7 +19,7 @@ use super::reap::{all_groups, all_runs};
 use super::scratch;
 use super::state::RunName;
 use crate::host::Cgroups;
-use crate::spec::Step;
+use crate::spec::{Step, with_inner};
 
 /// Where ip(8) keeps named network namespaces.
 const NAMED_NETWORKS: &str = "/run/netns";
@@ -59,22 +60,14 @@ pub struct Mine {
 impl Mine {
     /// That run, performing these steps.
     pub fn new<'a>(run: RunName, steps: impl Iterator<Item = &'a Step>) -> Self {
-        let mut words = BTreeSet::from([place::HOSTNAME.to_owned()]);
-        for step in steps {
-            collect_words(step, &mut words);
-        }
+        let all = steps.flat_map(|step| with_inner(slice::from_ref(step)));
+        let words = all.flat_map(|(_, step)| step.text.split_whitespace());
+        let words = words.chain([place::HOSTNAME]).map(str::to_owned).collect();
         Self { run, words }
     }
 
     fn mentions(&self, name: &str) -> bool {
         self.words.contains(name)
-    }
-}
-
-fn collect_words(step: &Step, words: &mut BTreeSet<String>) {
-    words.extend(step.text.split_whitespace().map(str::to_owned));
-    for inner in &step.inside {
-        collect_words(inner, words);
     }
 }
 

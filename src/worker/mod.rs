@@ -1,7 +1,7 @@
 //! Performing experiments: one worker process for each, in namespaces of its own.
 //!
-//! `parent` starts workers, listens to them and ends them, each as `supervised` sees it, and `unstarted` says why there is
-//! none; `child` is what runs in one; `message` is what they say to each other; `place` and `membership` are where a
+//! `parent` starts workers, listens to them and ends them, each as `supervised` sees it, with an `account` of what it has
+//! said, and `unstarted` says why there is none; `child` is what runs in one; `message` is what they say to each other; `place` and `membership` are where a
 //! worker goes before its first step.
 //!
 //! `run` is what a run holds on the host while it lasts, and that nothing of it is left: `state` has its directory and
@@ -9,6 +9,7 @@
 //! system of the host, which `emptier` empties for an ordinary user; `janitor` cleans up after a run that is killed,
 //! `reap` at the next start, and `inventory` compares the host after a run with what it was before.
 
+mod account;
 pub mod child;
 pub mod emptier;
 mod group;

@@ -5,18 +5,23 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
+use super::account::not_performed;
 use super::needs::{self, Doubt};
 use super::run::Run;
 use super::signals::Signals;
-use super::supervised::{Worker, not_performed};
+use super::supervised::Worker;
 use super::unstarted::{MAP_IDS, Unstarted};
 use crate::need::Need;
 use crate::plan::Assignment;
 use crate::recording::{End, Failure, Recording};
 use crate::sys::namespace::Kind;
+use crate::sys::poll;
+
+/// How long nothing may happen before the watcher is told that time has passed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// An experiment to perform.
 pub struct Task {
@@ -160,10 +165,13 @@ impl Fleet<'_> {
             fds.push(PollFd::new(worker.process.pidfd.as_fd(), PollFlags::POLLIN));
             fds.push(PollFd::new(events, PollFlags::POLLIN));
         }
-        match poll(&mut fds, self.timeout()) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Failure::errno("poll", "", errno)),
-        }
+        let current = self
+            .working
+            .iter()
+            .filter_map(|worker| worker.account.current());
+        let deadlines = current.map(|current| current.deadline());
+        let first = deadlines.fold(poll::from_now(TICK), Instant::min);
+        poll::ready(&mut fds, first).map_err(|errno| Failure::errno("poll", "", errno))?;
         let ready = |place: usize| {
             fds[place]
                 .revents()
@@ -180,23 +188,11 @@ impl Fleet<'_> {
         })
     }
 
-    fn timeout(&self) -> PollTimeout {
-        let next = self.working.iter().filter_map(Worker::deadline).min();
-        let left = next.map_or(Duration::from_secs(1), |next| {
-            next.saturating_duration_since(Instant::now())
-        });
-        let milliseconds = left.min(Duration::from_secs(1)).as_millis() + 1;
-        PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(1000))
-            .unwrap_or(PollTimeout::ZERO)
-    }
-
     fn listen(&mut self, place: usize, watch: &mut dyn FnMut(Progress<'_>)) {
         let worker = &mut self.working[place];
-        let begun = worker.recording.steps.len();
+        let begun = worker.account.recording.steps.len();
         worker.listen();
-        if worker.recording.steps.len() > begun
-            && let Some(step) = worker.recording.last_step()
-        {
+        for step in &worker.account.recording.steps[begun..] {
             watch(Progress::Step(worker.number, &step.text));
         }
     }
@@ -211,10 +207,10 @@ impl Fleet<'_> {
     fn enforce_limits(&mut self) {
         let now = Instant::now();
         for worker in &mut self.working {
-            if worker.deadline().is_some_and(|deadline| deadline <= now) {
-                let limit = worker.limit();
+            let current = worker.account.current();
+            if let Some(current) = current.filter(|current| current.deadline() <= now) {
                 worker.end(End::TimedOut {
-                    limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+                    limit_ms: u64::try_from(current.limit.as_millis()).unwrap_or(u64::MAX),
                 });
             }
         }
