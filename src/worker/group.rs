@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::state::{self, ATTEMPTS, RunName};
+use super::state::{self, RunName};
 use crate::recording::Failure;
 use crate::sys::cgroupfs;
 
@@ -26,7 +26,12 @@ const PREPARATION: [(&str, &str); 3] = [
 ];
 
 /// How long processes that were killed may take to leave their groups.
-pub const EMPTYING_LIMIT: Duration = Duration::from_secs(2);
+const EMPTYING_LIMIT: Duration = Duration::from_secs(2);
+
+/// When processes that are killed from now on must have left their groups.
+pub fn emptying_deadline() -> Instant {
+    Instant::now() + EMPTYING_LIMIT
+}
 
 /// The name of an experiment's group.
 pub fn name(run: &RunName, experiment: &str) -> String {
@@ -98,7 +103,7 @@ impl Groups {
 
     /// Removes them; gives those that could not be removed.
     pub fn remove(&mut self) -> Vec<String> {
-        let deadline = Instant::now() + EMPTYING_LIMIT;
+        let deadline = emptying_deadline();
         let remove = |group: Group| {
             if let Err(errno) = cgroupfs::remove(&group.path, deadline) {
                 return Some(still_there(&group.path, errno));
@@ -149,9 +154,10 @@ fn prepare(group: &Path) {
 }
 
 /// The lock says that the group is in use to runs that cannot see this one's directory, as in another container. One of
-/// them may take it for a dead run's before it is locked, and removes it: then it is made again.
+/// them may take it for a dead run's before it is locked, and removes it: then it is made again. Each looks once, when it
+/// begins, so that this comes to an end.
 fn make_and_hold(path: &Path) -> Result<File, Failure> {
-    for _ in 0..ATTEMPTS {
+    loop {
         fs::create_dir(path).map_err(|error| Failure::io("mkdir", path.display(), &error))?;
         match state::wait_for_lock(path) {
             Ok(Some(lock)) => return Ok(lock),
@@ -162,7 +168,6 @@ fn make_and_hold(path: &Path) -> Result<File, Failure> {
             }
         }
     }
-    Err(Failure::errno("flock", path.display(), Errno::EBUSY))
 }
 
 /// The sentence for a group that could not be removed.
@@ -183,5 +188,22 @@ mod tests {
         prepare(group.path());
         assert_eq!(fs::read_to_string(shares).unwrap(), "16384");
         assert!(!group.path().join("cpu.weight").exists());
+    }
+
+    #[test]
+    fn what_was_made_until_an_error_is_removed() {
+        let hierarchy = tempfile::tempdir().unwrap();
+        let absent = hierarchy.path().join("absent");
+        let parents = [("cpu", hierarchy.path().to_owned()), ("pids", absent)];
+        let parents = parents.map(|(name, parent)| (name.to_owned(), parent));
+        let failure = Groups::make("x", &parents.into(), None).err().unwrap();
+        assert!(failure.object.ends_with("absent/x"), "{failure}");
+        assert_eq!(fs::read_dir(hierarchy.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn processes_have_time_to_leave() {
+        let now = Instant::now();
+        assert!(emptying_deadline() > now);
     }
 }

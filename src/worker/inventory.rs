@@ -15,9 +15,9 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use super::group::run_of;
 use super::place;
-use super::reap::{all_groups, all_runs};
+use super::reap::all_groups;
 use super::scratch;
-use super::state::RunName;
+use super::state::{self, RunName};
 use crate::host::Cgroups;
 use crate::spec::{Step, with_inner};
 
@@ -72,9 +72,10 @@ impl Mine {
 }
 
 impl Inventory {
-    /// Takes it, with the directories of runs below `storage`. What cannot be seen is left out, before and after alike.
+    /// Takes it, with the directories of runs below `states` and `storage`. What cannot be seen is left out, before and
+    /// after alike.
     #[must_use]
-    pub fn take(cgroups: &Cgroups, storage: Option<&Path>) -> Self {
+    pub fn take(states: &[PathBuf], cgroups: &Cgroups, storage: Option<&Path>) -> Self {
         let text = |name: &OsStr| name.to_string_lossy().into_owned();
         let (hostname, domainname) = uname().map_or_else(
             |_| Default::default(),
@@ -82,7 +83,7 @@ impl Inventory {
         );
         Self {
             groups: all_groups(cgroups).into_iter().collect(),
-            runs: all_runs().into_iter().collect(),
+            runs: states.iter().flat_map(|state| state::runs(state)).collect(),
             scratch: storage.into_iter().flat_map(scratch::runs_below).collect(),
             children: children(),
             mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),

@@ -7,14 +7,13 @@ use std::fs::File;
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, chdir, dup2_stdin, dup2_stdout, pipe2, setsid};
 
-use super::group::EMPTYING_LIMIT;
+use super::group::emptying_deadline;
 use super::{reap, state};
 use crate::sys::process::{close_from, exit_now, set_name, split, wait};
 
@@ -71,6 +70,38 @@ fn watch(run: &Path, lifeline: OwnedFd) -> std::io::Result<()> {
     let mut fds = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::NONE)?;
     directory.lock()?;
-    reap::remove_run(run, Instant::now() + EMPTYING_LIMIT);
+    reap::remove_run(run, emptying_deadline());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::create_dir;
+
+    use nix::sys::wait::WaitStatus;
+
+    use super::super::state::{Locked, RunName, lock};
+    use super::*;
+    use crate::sys::process::in_child;
+
+    #[test]
+    fn it_removes_what_a_run_has_left_that_ends_without_it() {
+        let keep = tempfile::tempdir().unwrap();
+        let run = keep.path().join("state").join(RunName::new().as_str());
+        create_dir(keep.path().join("state")).unwrap();
+        create_dir(&run).unwrap();
+        let removed = in_child(|| {
+            let Ok(Locked::Taken(lock)) = lock(&run) else {
+                return false;
+            };
+            let Some(Janitor { pid, _lifeline }) = Janitor::start(&run) else {
+                return false;
+            };
+            // As a SIGKILL does.
+            drop((_lifeline, lock));
+            wait(pid) == Ok(WaitStatus::Exited(pid, 0))
+        });
+        assert_eq!(removed, Ok(true));
+        assert!(!run.exists());
+    }
 }

@@ -38,8 +38,8 @@ pub fn holds(path: &Path) -> bool {
 
 /// The folders that [`make`] has to make on the host, in a root that has nothing to mount on. They outlive the worker.
 #[must_use]
-pub fn missing() -> Vec<&'static Path> {
-    let is_dir = |folder: &&str| Path::new(folder).is_dir();
+pub fn missing(is_dir: impl Fn(&Path) -> bool) -> Vec<&'static Path> {
+    let is_dir = |folder: &&str| is_dir(Path::new(folder));
     let scratch = match MOUNT_POINTS.iter().any(is_dir) {
         true => None,
         false => Some(MOUNT_POINTS[0]),
@@ -101,11 +101,8 @@ fn take_signals() {
 /// In a user namespace a /proc that is over-mounted anywhere, as every container has it, may not be mounted anew
 /// (EPERM, mount_too_revealing() in fs/namespace.c). The old one stays then; steps that need the new one say so.
 fn mount_proc() -> Result<(), Failure> {
-    match std::fs::create_dir(PROC) {
-        Ok(()) => {}
-        Err(_) if Path::new(PROC).is_dir() => {}
-        Err(error) => return Err(Failure::io("mkdir", PROC, &error)),
-    }
+    // Where there is none and none can be made, mount(2) says so.
+    let _ = std::fs::create_dir(PROC);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     match mount(Some("proc"), PROC, Some("proc"), flags, None::<&str>) {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
@@ -144,4 +141,23 @@ fn mount_current_directory(target: &Path) -> Result<(), Failure> {
     let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     flags.set(MsFlags::MS_NOEXEC, noexec);
     bind(target, target, flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_one_folder_to_mount_on_and_proc() {
+        for (there, missing_ones) in [
+            (&[][..], &["/run", "/proc"][..]),
+            (&["/proc", "/var"], &[]),
+            (&["/proc"], &["/run"]),
+            (&["/dev"], &["/proc"]),
+        ] {
+            let there: Vec<_> = there.iter().map(Path::new).collect();
+            let missing_ones: Vec<_> = missing_ones.iter().map(Path::new).collect();
+            assert_eq!(missing(|folder| there.contains(&folder)), missing_ones);
+        }
+    }
 }

@@ -4,30 +4,26 @@
 //! run that is alive, and costs a few system calls where there is nothing to do.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::group::{EMPTYING_LIMIT, run_of, still_there};
+use super::group::{emptying_deadline, run_of, still_there};
 use super::scratch;
-use super::state::{self, Locked, RunName, candidates, lock, runs};
+use super::state::{self, Locked, RunName, lock, runs};
 use super::vacated::Vacated;
 use crate::host::Cgroups;
 use crate::recording::Failure;
 use crate::sys::beneath::errno_of;
 use crate::sys::cgroupfs;
 
-/// Removes everything of dead runs; gives what could not be removed.
+/// Removes everything of dead runs with directories below `states` or groups; gives what could not be removed.
 #[must_use]
-pub fn reap(cgroups: &Cgroups) -> Vec<String> {
-    reap_in(&candidates(), cgroups)
-}
-
-pub(super) fn reap_in(states: &[PathBuf], cgroups: &Cgroups) -> Vec<String> {
-    let deadline = Instant::now() + EMPTYING_LIMIT;
+pub fn reap(states: &[PathBuf], cgroups: &Cgroups) -> Vec<String> {
+    let deadline = emptying_deadline();
     let mut left = Vec::new();
     for state in states {
         for run in runs(state) {
@@ -67,12 +63,12 @@ fn tells_nothing(error: &io::Error) -> bool {
 pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     let name = RunName::of_directory(run);
     let records = match fs::read_dir(run) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return vec![directory_left(run, &error)];
-        }
-        records => records.into_iter().flatten().flatten(),
+        Err(error) => return vec![directory_left(run, &error)],
+        Ok(records) => records,
     };
-    let groups = records.filter_map(|record| fs::read_link(record.path()).ok());
+    let groups = records
+        .flatten()
+        .filter_map(|record| fs::read_link(record.path()).ok());
     let mut left = Vec::new();
     let groups = groups.filter(|group| name.is_some() && run_of(group) == name);
     for group in groups.filter(|group| !Vacated::is_leaf(group)) {
@@ -88,10 +84,8 @@ pub fn remove_run(run: &Path, deadline: Instant) -> Vec<String> {
     // While a group is there, its record must be, for the next start.
     if left.is_empty() {
         match fs::remove_dir_all(run) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                left.push(directory_left(run, &error));
-            }
-            _ => state::remove_empty(run),
+            Err(error) => left.push(directory_left(run, &error)),
+            Ok(()) => state::remove_empty(run),
         }
     }
     left
@@ -114,27 +108,17 @@ fn reap_group(group: &Path, deadline: Instant) -> Option<String> {
     }
 }
 
-/// The groups of this user's runs where this process would make its own. Another user's state directories cannot be
-/// seen, so that its groups would seem to have no run.
+/// This user's groups where this process would make its own. Another user's state directories cannot be seen, so that its
+/// groups would seem to have no run.
 pub fn all_groups(cgroups: &Cgroups) -> Vec<PathBuf> {
     let below = |parent: &Path| cgroupfs::groups_below(parent).unwrap_or_default();
     let groups = cgroups.parents().into_iter().flat_map(below);
-    groups
-        .filter(|group| run_of(group).is_some() && is_own(group))
-        .collect()
+    groups.filter(|group| is_own(group)).collect()
 }
 
 fn is_own(group: &Path) -> bool {
     let user = nix::unistd::geteuid().as_raw();
     fs::metadata(group).is_ok_and(|group| group.uid() == user)
-}
-
-/// The directories of all runs.
-pub fn all_runs() -> Vec<PathBuf> {
-    candidates()
-        .iter()
-        .flat_map(|state| state::runs(state))
-        .collect()
 }
 
 #[cfg(test)]

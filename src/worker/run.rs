@@ -15,7 +15,7 @@ use super::place;
 use super::reap::reap;
 use super::scratch::{self, Room, Scratch};
 use super::signals::Signals;
-use super::state::{self, ATTEMPTS, Found, Locked, RunName, candidates, lock};
+use super::state::{self, Found, Locked, RunName, candidates, lock};
 use super::vacated::Vacated;
 use crate::host::{Cgroups, Host};
 use crate::plan::Assignment;
@@ -28,6 +28,8 @@ use crate::sys::process::memory_file;
 ///
 /// From its beginning to its end SIGINT, SIGTERM and SIGHUP do not kill the process.
 pub struct Run {
+    /// Where runs may have their directories.
+    states: Vec<PathBuf>,
     /// `None` on a host without any place for it: then nothing can be found after a SIGKILL but cgroups.
     directory: Option<PathBuf>,
     lock: File,
@@ -57,13 +59,23 @@ impl Run {
     /// signalfd(2). Where the caller names a directory, those of [`Scratch::make`], and that there is no place for a record
     /// of what is made there.
     pub fn begin<'a>(host: &Host, steps: impl Iterator<Item = &'a Step>) -> Result<Self, Failure> {
+        Self::begin_in(candidates(), host, steps)
+    }
+
+    /// Begins a run that has its directory in one of `states`.
+    fn begin_in<'a>(
+        states: Vec<PathBuf>,
+        host: &Host,
+        steps: impl Iterator<Item = &'a Step>,
+    ) -> Result<Self, Failure> {
         let signals = Signals::take()?;
-        let stale = reap(&host.cgroups);
+        let stale = reap(&states, &host.cgroups);
         let named = host.scratch.as_ref();
         let storage = named.map(|named| PathBuf::from(&named.path));
-        let before = Inventory::take(&host.cgroups, storage.as_deref());
-        let (name, directory, lock) = make_directory(&candidates())?;
+        let before = Inventory::take(&states, &host.cgroups, storage.as_deref());
+        let (name, directory, lock) = make_directory(&states)?;
         let mut run = Self {
+            states,
             directory,
             lock,
             janitor: OnceCell::new(),
@@ -74,7 +86,7 @@ impl Run {
             storage,
             before,
             mine: Mine::new(name, steps),
-            folders: place::missing(),
+            folders: place::missing(Path::is_dir),
             stale,
         };
         run.begin_scratch()?;
@@ -175,12 +187,9 @@ impl Run {
     pub fn end(mut self) -> Vec<String> {
         let mut left = std::mem::take(&mut self.stale);
         left.extend(self.tidy());
-        left.extend(self.look().left(&self.before, &self.mine));
+        let after = Inventory::take(&self.states, &self.cgroups, self.storage.as_deref());
+        left.extend(after.left(&self.before, &self.mine));
         left
-    }
-
-    fn look(&self) -> Inventory {
-        Inventory::take(&self.cgroups, self.storage.as_deref())
     }
 
     /// Removes its directory, last of all that the janitor would remove. The directory stays when it has the record of
@@ -218,6 +227,9 @@ fn unrecorded(path: &Path) -> Failure {
     let message = "no directory can be made for a record of what is changed there";
     Failure::unexpected("change", path.display(), message)
 }
+
+/// How often a directory is made again that other runs have removed before it was locked.
+const ATTEMPTS: usize = 32;
 
 /// Makes the directory in the first place that has one to give, and locks it.
 fn make_directory(states: &[PathBuf]) -> Result<(RunName, Option<PathBuf>, File), Failure> {
@@ -306,64 +318,4 @@ fn memory_lock() -> Result<File, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn the_directory_is_made_where_it_can_be() {
-        let keep = tempfile::tempdir().unwrap();
-        let folder = |name: &str| keep.path().join(name);
-        symlink("/etc", folder("hostile")).unwrap();
-        let states = [folder("absent/verify"), folder("hostile"), folder("good")];
-        let (name, directory, _lock) = make_directory(&states).unwrap();
-        let directory = directory.unwrap();
-        assert_eq!(directory, folder("good").join(name.as_str()));
-        assert!(matches!(lock(&directory), Ok(Locked::Held)));
-        state::remove_empty(&directory);
-        assert!(!folder("good").exists());
-    }
-
-    #[test]
-    fn a_directory_of_somebody_else_is_refused_by_name() {
-        let keep = tempfile::tempdir().unwrap();
-        let hostile = keep.path().join("verify");
-        symlink("/etc", &hostile).unwrap();
-        let failure = make_directory(&[hostile]).map(drop).unwrap_err();
-        assert!(
-            failure
-                .to_string()
-                .ends_with("verify: it is not a directory"),
-            "{failure}"
-        );
-    }
-
-    #[test]
-    fn without_any_place_the_lock_is_in_memory() {
-        let (_, directory, lock) = make_directory(&[PathBuf::from("/absent/verify")]).unwrap();
-        assert_eq!(directory, None);
-        assert!(lock.metadata().is_ok());
-    }
-
-    #[test]
-    fn runs_that_begin_and_end_at_once_do_not_disturb_each_other() {
-        let keep = tempfile::tempdir().unwrap();
-        let states = [keep.path().join("verify")];
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        let left = super::super::reap::reap_in(&states, &Cgroups::default());
-                        assert!(left.is_empty(), "{left:?}");
-                        let (_, directory, _lock) = make_directory(&states).unwrap();
-                        let directory = directory.unwrap();
-                        assert!(directory.is_dir());
-                        state::remove_empty(&directory);
-                    }
-                });
-            }
-        });
-        assert!(!states[0].exists());
-    }
-}
+mod tests;

@@ -79,4 +79,22 @@ mod tests {
         assert_eq!(read(Some(Signal::SIGTERM)), Ok(Some(libc::SIGHUP)));
         assert_eq!(read(Some(Signal::SIGHUP)), Ok(None));
     }
+
+    #[test]
+    fn those_that_nobody_has_read_are_gone_when_it_is_dropped() {
+        let blocked = in_child(|| {
+            forget_all();
+            SigSet::from(Signal::SIGUSR1).thread_block().unwrap();
+            let signals = Signals::take().unwrap();
+            raise(Signal::SIGTERM).unwrap();
+            raise(Signal::SIGHUP).unwrap();
+            drop(signals);
+            let blocked = SigSet::thread_get_mask().unwrap();
+            blocked
+                .iter()
+                .map(|signal| signal as i32)
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(blocked, Ok(vec![libc::SIGUSR1]));
+    }
 }

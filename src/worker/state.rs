@@ -17,9 +17,6 @@ use nix::unistd::geteuid;
 use crate::recording::Failure;
 use crate::sys::beneath::errno_of;
 
-/// How often a directory or a group is made again that other runs have removed before it was locked.
-pub const ATTEMPTS: usize = 32;
-
 /// A name like `187a5e9d2c3f1b04-1f3a`: nanoseconds since 1970 and the process, so that no two runs share one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName(String);
@@ -137,8 +134,12 @@ pub fn make_private(path: &Path) -> Result<(), Errno> {
 ///
 /// A tmpfs comes first. It takes microseconds where a busy disk takes milliseconds, and keeps nothing over a reboot.
 pub fn candidates() -> Vec<PathBuf> {
-    let mut places = places();
-    places.sort_by_key(|place| !place.parent().is_some_and(is_tmpfs));
+    first_in(places(), is_tmpfs)
+}
+
+/// The same places, those in folders that `is_preferred` first.
+fn first_in(mut places: Vec<PathBuf>, is_preferred: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    places.sort_by_key(|place| !place.parent().is_some_and(&is_preferred));
     places
 }
 
@@ -241,6 +242,7 @@ pub mod tests {
     use std::os::unix::fs::{chown, symlink};
 
     use super::*;
+    use crate::sys::test_namespaces::in_own_namespaces;
 
     #[test]
     fn only_whole_names_are_names_of_runs() {
@@ -336,6 +338,25 @@ pub mod tests {
                 None
             }
         }
+    }
+
+    #[test]
+    fn others_may_not_enter_what_is_closed_to_them() {
+        let keep = tempfile::tempdir().unwrap();
+        set_permissions(keep.path(), Permissions::from_mode(0o755)).unwrap();
+        close_to_others(keep.path());
+        assert_eq!(keep.path().metadata().unwrap().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_tmpfs_comes_first() {
+        let places = ["/run/verify", "/tmp/verify", "/dev/shm/verify"].map(PathBuf::from);
+        let first = first_in(places.into(), |folder| folder == Path::new("/tmp"));
+        let sorted = ["/tmp/verify", "/run/verify", "/dev/shm/verify"].map(PathBuf::from);
+        assert_eq!(first, sorted);
+        assert!(!is_tmpfs(Path::new("/proc")));
+        // With a /run that is one.
+        in_own_namespaces(|| assert!(is_tmpfs(Path::new("/run"))));
     }
 
     #[test]

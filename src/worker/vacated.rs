@@ -239,6 +239,26 @@ mod tests {
     }
 
     #[test]
+    fn a_leaf_that_is_gone_is_taken_off_the_record() {
+        let place = Place::new();
+        let mut vacated = place.leave();
+        fs::remove_dir(&vacated.leaf).unwrap();
+        assert_eq!(vacated.undo(), None);
+        assert_eq!(place.records(), 0);
+    }
+
+    #[test]
+    fn a_leaf_that_cannot_be_removed_is_named_and_kept_on_record() {
+        let place = Place::new();
+        let mut vacated = place.leave();
+        fs::create_dir(vacated.leaf.join("inner")).unwrap();
+        let sentence = vacated.undo().unwrap();
+        assert!(sentence.contains("(rmdir "), "{sentence}");
+        assert!(sentence.contains("ENOTEMPTY"), "{sentence}");
+        assert_eq!(place.records(), 1);
+    }
+
+    #[test]
     fn a_leaf_is_known_by_its_name() {
         let leaf = Path::new("/sys/fs/cgroup/x").join(format!("187a5e9d2c3f1b04-1f3a{CALLER}"));
         assert!(Vacated::is_leaf(&leaf));

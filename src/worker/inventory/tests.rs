@@ -180,13 +180,21 @@ fn names_and_hierarchies_are_known_by_the_steps_words() {
 #[test]
 fn this_host_does_not_change_by_being_looked_at() {
     let cgroups = crate::host::Host::look().cgroups;
-    let before = Inventory::take(&cgroups, None);
+    let before = Inventory::take(&state::candidates(), &cgroups, None);
     assert!(before.links.iter().any(|link| link.name == "lo"));
     assert!(!before.mounts.is_empty() && !before.hostname.is_empty());
     assert_eq!(
-        Inventory::take(&cgroups, None).left(&before, &mine(&[])),
+        Inventory::take(&state::candidates(), &cgroups, None).left(&before, &mine(&[])),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn what_was_not_seen_before_is_nothing_new() {
+    let line = "40 27 0:40 / /run rw - tmpfs verify rw\n";
+    let mine = mine(&[]);
+    assert_eq!(left_mounts("", line, &mine), Vec::<String>::new());
+    assert_eq!(left_mounts(MOUNTS, line, &mine).len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, create_dir};
+use std::os::unix::fs::{chown, symlink};
 
 use super::*;
 use crate::worker::group::{self, Groups};
@@ -39,7 +40,7 @@ impl Place {
     }
 
     fn reap(&self) -> Vec<String> {
-        reap_in(&[self.keep.path().join("state")], &self.cgroups)
+        reap(&[self.keep.path().join("state")], &self.cgroups)
     }
 
     fn is_clean(&self) -> bool {
@@ -186,7 +187,7 @@ fn a_group_is_made_although_another_run_takes_it_for_a_dead_ones() {
             }
         });
         while !maker.is_finished() {
-            assert_eq!(reap_in(&[], &place.cgroups), Vec::<String>::new());
+            assert_eq!(reap(&[], &place.cgroups), Vec::<String>::new());
         }
     });
 }
@@ -210,7 +211,7 @@ fn a_record_that_names_another_directory_is_not_followed() {
     let (run, mut groups) = place.run();
     let precious = place.keep.path().join("precious");
     create_dir(&precious).unwrap();
-    std::os::unix::fs::symlink(&precious, run.join("x.pids")).unwrap();
+    symlink(&precious, run.join("x.pids")).unwrap();
     kill(&mut groups);
     assert_eq!(place.reap(), Vec::<String>::new());
     assert!(precious.is_dir());
@@ -244,4 +245,38 @@ fn a_group_of_another_user_is_not_ones_own() {
     if let Some(given) = given_away() {
         assert!(!is_own(given.path()));
     }
+}
+
+#[test]
+fn a_group_of_another_user_is_left_to_its_runs() {
+    let place = Place::new();
+    let (run, mut groups) = place.run();
+    kill(&mut groups);
+    fs::remove_dir_all(&run).unwrap();
+    let group = &all_groups(&place.cgroups)[0];
+    if let Err(error) = chown(group, Some(65534), None) {
+        return eprintln!("skipped: chown: {error}");
+    }
+    assert_eq!(place.reap(), Vec::<String>::new());
+    assert!(group.is_dir());
+}
+
+/// What stands where a directory should be cannot be locked, and is nothing of a run that is alive.
+#[test]
+fn what_is_no_directory_is_named_and_stays() {
+    let keep = tempfile::tempdir().unwrap();
+    let (file, link) = (keep.path().join("file"), keep.path().join("link"));
+    fs::write(&file, "").unwrap();
+    symlink(keep.path(), &link).unwrap();
+    let deadline = Instant::now();
+    for path in [&file, &link] {
+        let why = "could not be removed (ENOTDIR: not a directory)";
+        let path_is_left = |what: &str| format!("{what} {} {why}", path.display());
+        assert_eq!(reap_run(path, deadline), [path_is_left("directory")]);
+        assert_eq!(reap_group(path, deadline), Some(path_is_left("cgroup")));
+        assert!(fs::symlink_metadata(path).is_ok());
+    }
+    let why = "could not be removed (ENOTDIR: not a directory)";
+    let sentence = format!("directory {} {why}", file.display());
+    assert_eq!(remove_run(&file, deadline), [sentence]);
 }
