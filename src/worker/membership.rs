@@ -65,3 +65,41 @@ pub fn has_file(group: BorrowedFd<'_>, file: &str) -> Result<(), Failure> {
     .map(drop)
     .map_err(|errno| Failure::errno("open", file, errno))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_controller_is_passed_on_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = File::open(folder.path()).unwrap();
+        let control = folder.path().join("cgroup.subtree_control");
+        let failure = pass_on(group.as_fd(), "cpu").unwrap_err();
+        let expected = Failure::errno("write", "cgroup.subtree_control", Errno::ENOENT);
+        assert_eq!(failure, expected);
+        fs::write(&control, "").unwrap();
+        pass_on(group.as_fd(), "cpu").unwrap();
+        assert_eq!(fs::read_to_string(control).unwrap(), "+cpu");
+    }
+
+    #[test]
+    fn a_file_is_looked_for_in_the_workers_own_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = File::open(folder.path()).unwrap();
+        fs::create_dir(folder.path().join(INIT)).unwrap();
+        fs::write(folder.path().join("cgroup.kill"), "").unwrap();
+        let failure = has_file(group.as_fd(), "cgroup.kill").unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::errno("open", "cgroup.kill", Errno::ENOENT)
+        );
+        fs::write(folder.path().join(INIT).join("cgroup.kill"), "").unwrap();
+        has_file(group.as_fd(), "cgroup.kill").unwrap();
+    }
+}

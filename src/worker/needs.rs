@@ -210,8 +210,16 @@ fn ipv6() -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use nix::sys::resource::{Resource, setrlimit};
+    use nix::unistd::geteuid;
+
     use super::*;
+    use crate::recording::{Cause, errno_name};
     use crate::sys::process::exit_now;
+    use crate::sys::test_namespaces::in_own_namespaces;
 
     #[test]
     fn what_there_was_no_process_for_was_not_tried() {
@@ -232,5 +240,91 @@ mod tests {
             let doubt = answered_by_storage(Failure::errno("mknod", "", errno), errno);
             assert_eq!(matches!(doubt, Doubt::Unmet(_)), tried, "{errno}");
         }
+    }
+
+    fn unmet(doubt: Doubt) -> Failure {
+        match doubt {
+            Doubt::Unmet(failure) => failure,
+            Doubt::Untried(failure) => panic!("not tried: {failure}"),
+        }
+    }
+
+    /// The kernel's answer to an ordinary user, who may do nothing of this; for a socket to one who may open nothing.
+    fn refused(need: &Need) -> Failure {
+        let keep = tempfile::tempdir().unwrap();
+        let open_to_all = Permissions::from_mode(0o777);
+        fs::set_permissions(keep.path(), open_to_all).unwrap();
+        let probed = in_child(|| {
+            std::env::set_current_dir(keep.path()).unwrap();
+            if geteuid().is_root() {
+                become_last_user()?;
+            }
+            if *need == Need::Ipv6 {
+                setrlimit(Resource::RLIMIT_NOFILE, 0, 0).unwrap();
+            }
+            probe(need, &BTreeMap::new())
+        });
+        unmet(probed.unwrap().unwrap_err())
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_not_met() {
+        for (need, call, errno) in [
+            (Need::Namespace(Kind::Uts), "unshare", Errno::EPERM),
+            (
+                Need::Filesystem("tmpfs".to_owned()),
+                "unshare",
+                Errno::EPERM,
+            ),
+            (Need::SubordinateIds, "setgroups", Errno::EPERM),
+            (Need::DeviceNodes, "mknod", Errno::EPERM),
+            (Need::Nftables, "unshare", Errno::EPERM),
+            (Need::Ipv6, "socket", Errno::EMFILE),
+            (Need::CgroupV2File("x".to_owned()), "open", Errno::ENOENT),
+        ] {
+            let failure = refused(&need);
+            let found = (failure.call.as_str(), &failure.cause);
+            assert_eq!(found, (call, &Cause::Errno(errno_name(errno))), "{need}");
+            let named = failure.message.contains("CAP_MKNOD");
+            assert_eq!(named, need == Need::DeviceNodes, "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_mark_on_nothing_is_not_tried() {
+        let marked = in_child(|| {
+            std::env::set_current_dir("/proc").unwrap();
+            mark_of_overlayfs()
+        });
+        match marked.unwrap() {
+            Err(Doubt::Untried(failure)) => assert_eq!(failure.call, "mkdir"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_device_node_is_refused_for_other_reasons_than_a_capability() {
+        let made = in_child(|| {
+            std::env::set_current_dir("/proc").unwrap();
+            device_nodes()
+        });
+        let failure = unmet(made.unwrap().unwrap_err());
+        assert!(!failure.message.contains("CAP_MKNOD"), "{failure}");
+    }
+
+    #[test]
+    fn a_file_system_is_there_when_it_can_be_mounted() {
+        in_own_namespaces(|| {
+            let keep = tempfile::tempdir().unwrap();
+            std::env::set_current_dir(keep.path()).unwrap();
+            let probe = |name: &str| {
+                let need = Need::Filesystem(name.to_owned());
+                probe(&need, &BTreeMap::new()).map_err(|doubt| unmet(doubt).cause)
+            };
+            assert_eq!(probe("tmpfs"), Ok(()));
+            let absent = Cause::Errno(errno_name(Errno::ENODEV));
+            assert_eq!(probe("absent"), Err(absent));
+            assert_eq!(fs::read_dir(keep.path()).unwrap().count(), 0);
+        });
     }
 }

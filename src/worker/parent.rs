@@ -258,7 +258,10 @@ fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failur
 mod tests {
     use std::collections::BTreeMap;
 
+    use nix::unistd::{Gid, Uid, geteuid};
+
     use super::*;
+    use crate::sys::process::{become_user, in_child};
 
     fn task(needs: [Need; 2]) -> Task {
         let assignment = Assignment {
@@ -302,5 +305,23 @@ mod tests {
                 _ => panic!("{end:?}, expected the need {unmet:?}"),
             }
         }
+    }
+
+    /// Those of an ordinary user, who may make none.
+    #[test]
+    fn a_namespace_is_tried_when_it_is_clone_that_failed() {
+        let need = Need::Namespace(Kind::Uts);
+        let tried = |call: &str| {
+            let failure = Failure::errno(call, "x", Errno::EPERM);
+            let refused = in_child(|| {
+                if geteuid().is_root() {
+                    become_user(Uid::from_raw(65534), Gid::from_raw(65534)).unwrap();
+                }
+                refused(&need, &failure, &[])
+            });
+            refused.unwrap().map(|failure| failure.call)
+        };
+        assert_eq!(tried("clone3").as_deref(), Some("unshare"));
+        assert_eq!(tried("execveat this program"), None);
     }
 }

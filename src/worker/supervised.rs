@@ -73,7 +73,7 @@ impl Worker {
             namespaces: flags(&assignment.namespaces),
             subordinate_ids: assignment.subordinate_ids,
         })
-        .map_err(|failure| Unstarted::Process(not_spawned(failure)))?;
+        .map_err(|failure| Unstarted::Process(not_spawned(failure, "the worker's namespaces")))?;
         Ok(Self {
             number,
             measures_cpu: assignment.measures_cpu,

@@ -33,12 +33,10 @@ impl From<Failure> for Unstarted {
 /// What is being done when newuidmap(1) or newgidmap(1) fails.
 pub const MAP_IDS: &str = "map subordinate ids";
 
-/// The failure of [`spawn`](crate::sys::spawn::spawn).
-pub fn not_spawned(failure: SpawnFailure) -> Failure {
+/// The failure of [`spawn`](crate::sys::spawn::spawn) to make `namespaces` and a process in them.
+pub fn not_spawned(failure: SpawnFailure, namespaces: &str) -> Failure {
     match failure {
-        SpawnFailure::Call(error) => {
-            Failure::errno(error.call, "the worker's namespaces", error.errno)
-        }
+        SpawnFailure::Call(error) => Failure::errno(error.call, namespaces, error.errno),
         SpawnFailure::Map(MapError::Execute(program, errno)) => {
             Failure::errno(MAP_IDS, program, errno)
         }

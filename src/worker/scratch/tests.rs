@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::{Gid, Uid};
+
 use super::*;
+use crate::sys::process::{become_user, in_child};
 use crate::worker::state::tests::given_away;
 
 /// A folder with a place to lie in, a run's state directory, and the run's directory with one of an experiment in it.
@@ -131,6 +135,67 @@ fn a_record_of_another_name_is_not_followed() {
     assert!(precious.exists());
     fs::rename(&precious, trial.path(&name_of(&RunName::new()))).unwrap();
     assert_eq!(remove(&trial.run), None, "of another run");
+}
+
+#[test]
+fn where_nothing_can_be_made_nothing_stays_on_record() {
+    let keep = tempfile::tempdir().unwrap();
+    let name = RunName::new();
+    let run = keep.path().join(name.as_str());
+    fs::create_dir(&run).unwrap();
+    // Not even by root.
+    let failure = Scratch::make(Path::new("/proc"), &name, &run).err();
+    assert_eq!(failure.unwrap().call, "mkdir");
+    assert_eq!(records(&run), [""; 0]);
+}
+
+#[test]
+fn a_place_that_cannot_be_opened_is_not_gone() {
+    let trial = Trial::new();
+    fs::rename(trial.path("place"), trial.path("elsewhere")).unwrap();
+    fs::write(trial.path("place"), "").unwrap();
+    trial.refused("open ");
+}
+
+/// An overlay closes its work directory, and its owner may have closed the one around it.
+#[test]
+fn a_directory_that_its_owner_may_not_enter_is_emptied() {
+    let keep = tempfile::tempdir().unwrap();
+    let open_to_all = Permissions::from_mode(0o777);
+    fs::set_permissions(keep.path(), open_to_all).unwrap();
+    let emptied = in_child(|| {
+        let user = (Uid::from_raw(65534), Gid::from_raw(65534));
+        if geteuid().is_root() && become_user(user.0, user.1).is_err() {
+            return None;
+        }
+        let closed = keep.path().join("closed");
+        fs::create_dir_all(closed.join("inner")).unwrap();
+        let (parent, own) = (File::open(keep.path()), File::open(&closed));
+        let made = Identity::of(&own.unwrap(), &closed).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+        let emptied = empty_at(&parent.unwrap(), "closed".as_ref(), made);
+        Some(emptied.map_err(|failure| failure.to_string()))
+    });
+    match emptied.unwrap() {
+        None => eprintln!("skipped: this process cannot become another user"),
+        emptied => assert_eq!(emptied, Some(Ok(()))),
+    }
+}
+
+#[test]
+fn what_is_opened_as_new_is_a_directory_and_no_link_to_one() {
+    let keep = tempfile::tempdir().unwrap();
+    fs::create_dir(keep.path().join("directory")).unwrap();
+    fs::write(keep.path().join("file"), "").unwrap();
+    symlink("directory", keep.path().join("link")).unwrap();
+    let parent = File::open(keep.path()).unwrap();
+    let open = |name: &str| open_new(&parent, name.as_ref(), Path::new(name));
+    let directory = open("directory").unwrap();
+    let flags = fcntl(&directory, FcntlArg::F_GETFD).unwrap();
+    assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
+    for name in ["file", "link"] {
+        assert_eq!(open(name).map(drop).unwrap_err().call, "open", "{name}");
+    }
 }
 
 #[test]
