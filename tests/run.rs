@@ -124,7 +124,11 @@ fn main() {
             a_report_on_standard_output_is_alone_there,
         ),
     ];
-    let as_root: [(&str, fn()); 5] = [
+    let as_root: [(&str, fn()); 6] = [
+        (
+            "a_worker_has_mounts_of_its_own_without_privilege",
+            a_worker_has_mounts_of_its_own_without_privilege,
+        ),
         (
             "an_ordinary_user_gets_an_honest_result",
             an_ordinary_user_gets_an_honest_result,
@@ -705,6 +709,24 @@ fn without_proc_the_worker_mounts_its_own() {
         0,
         &["certified"],
     );
+}
+
+/// In /proc it is process 1, as in its PID namespace. proc_pid_mountinfo(5)
+fn a_worker_has_mounts_of_its_own_without_privilege() {
+    let mounts = "  - grep: rw /proc/self/mountinfo\n";
+    let spec = format!("experiment: hello\ntitle: t\nsteps:\n{mounts}  - cat: /proc/1/comm\n");
+    let folder = project(&spec, None);
+    expect(&mut run(&folder), 3, &["no reviewed snapshot"]);
+    let session = pending(&folder).unwrap();
+    assert!(session.ends_with("comm\nverify\n"), "{session}");
+    // Those of the host come before.
+    for (mounted, flags) in [
+        (" /proc rw", ",nosuid,nodev,noexec"),
+        (" /run rw", ",nosuid,nodev"),
+    ] {
+        let line = session.lines().rfind(|line| line.contains(mounted));
+        assert!(line.unwrap().contains(flags), "{session}");
+    }
 }
 
 fn a_read_only_folder_keeps_its_snapshots() {
