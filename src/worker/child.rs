@@ -69,9 +69,7 @@ fn work(order: &Order, events: &mut Events) -> Result<(), Box<Event>> {
             Doubt::Untried(failure) => unready(failure),
         })?;
     }
-    let _turn = (order.assignment.measures_cpu && !order.only_needs)
-        .then(|| turn(events))
-        .transpose()?;
+    let _turn = order.takes_turn().then(|| turn(events)).transpose()?;
     events.send(&Event::Ready);
     if order.only_needs {
         events.send(&Event::Finished(Flow::Continue));

@@ -31,6 +31,14 @@ pub struct Order {
     pub only_needs: bool,
 }
 
+impl Order {
+    /// Whether it waits until no other run on this host measures.
+    #[must_use]
+    pub fn takes_turn(&self) -> bool {
+        self.assignment.measures_cpu && !self.only_needs
+    }
+}
+
 /// Something that happened in a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,4 +71,29 @@ pub enum Event {
     },
     /// There are no more steps to perform.
     Finished(Flow),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::parent::tests::task;
+
+    #[test]
+    fn only_who_measures_takes_turns() {
+        for (measures_cpu, only_needs, takes_turn) in [
+            (true, false, true),
+            (true, true, false),
+            (false, false, false),
+        ] {
+            let mut assignment = task().assignment;
+            assignment.measures_cpu = measures_cpu;
+            let order = Order {
+                assignment,
+                cgroups: std::collections::BTreeMap::new(),
+                scratch: None,
+                only_needs,
+            };
+            assert_eq!(order.takes_turn(), takes_turn);
+        }
+    }
 }

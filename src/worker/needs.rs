@@ -291,6 +291,23 @@ mod tests {
     }
 
     #[test]
+    fn an_ordinary_user_has_other_namespaces_in_one_of_its_users() {
+        let tried = in_child(|| {
+            if geteuid().is_root() {
+                become_last_user().ok()?;
+            }
+            let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWUTS;
+            in_child(|| unshare(both).is_ok()).ok().filter(|can| *can)?;
+            let need = Need::Namespace(Kind::Uts);
+            Some([&[Kind::User][..], &[]].map(|worker| probe_outside(&need, worker).is_ok()))
+        });
+        match tried.unwrap() {
+            None => eprintln!("skipped: no user namespace can be made here"),
+            tried => assert_eq!(tried, Some([true, false])),
+        }
+    }
+
+    #[test]
     fn a_mark_on_nothing_is_not_tried() {
         let marked = in_child(|| {
             std::env::set_current_dir("/proc").unwrap();

@@ -255,7 +255,7 @@ fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failur
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::collections::BTreeMap;
 
     use nix::unistd::{Gid, Uid, geteuid};
@@ -263,11 +263,12 @@ mod tests {
     use super::*;
     use crate::sys::process::{become_user, in_child};
 
-    fn task(needs: [Need; 2]) -> Task {
+    /// Nothing to do, and nothing that it takes.
+    pub fn task() -> Task {
         let assignment = Assignment {
             experiment: "x".to_owned(),
             namespaces: Vec::new(),
-            needs: needs.into(),
+            needs: Vec::new(),
             subordinate_ids: None,
             cgroups: BTreeMap::new(),
             vacate: Vec::new(),
@@ -297,8 +298,9 @@ mod tests {
             ),
             (Unstarted::Groups(failure(MAP_IDS)), None),
         ] {
-            let needs = [Need::CgroupV1("pids".to_owned()), Need::SubordinateIds];
-            let end = end_of(&task(needs), unstarted);
+            let mut task = task();
+            task.assignment.needs = vec![Need::CgroupV1("pids".to_owned()), Need::SubordinateIds];
+            let end = end_of(&task, unstarted);
             match (&end, unmet) {
                 (End::Unmet { need, .. }, Some(unmet)) if need == unmet => {}
                 (End::NotStarted(_), None) => {}

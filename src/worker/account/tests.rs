@@ -1,12 +1,10 @@
 //! What is made of what a worker says.
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::plan::Assignment;
 use crate::recording::Failure;
 use crate::source::Source;
 use crate::spec;
+use crate::worker::parent::tests::task;
 
 const STEPS: &str = "  - pwd:
   - unshare: -u /bin/bash
@@ -24,21 +22,10 @@ const STEPS: &str = "  - pwd:
 fn account() -> Account {
     let text = format!("experiment: x\ntitle: t\nsteps:\n{STEPS}");
     let spec = spec::read(&Source::new("x.yaml", text)).unwrap();
-    let assignment = Assignment {
-        experiment: spec.experiment,
-        namespaces: Vec::new(),
-        needs: Vec::new(),
-        subordinate_ids: None,
-        cgroups: BTreeMap::new(),
-        vacate: Vec::new(),
-        measures_cpu: false,
-        timeout: Duration::from_secs(100),
-        steps: spec.steps,
-    };
-    Account::begin(&Task {
-        assignment,
-        only_needs: false,
-    })
+    let mut task = task();
+    task.assignment.timeout = Duration::from_secs(100);
+    task.assignment.steps = spec.steps;
+    Account::begin(&task)
 }
 
 fn began(index: usize) -> Event {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::Duration;
 
 use super::*;
 use crate::host::ScratchPlace;
+use crate::worker::parent::tests::task;
 
 #[test]
 fn the_directory_is_made_where_it_can_be() {
@@ -103,17 +103,10 @@ impl Place {
 
 /// An assignment with a group below this one.
 fn assignment(controller: &str, parent: PathBuf, vacate: &[&str]) -> Assignment {
-    Assignment {
-        experiment: "x".to_owned(),
-        namespaces: Vec::new(),
-        needs: Vec::new(),
-        subordinate_ids: None,
-        cgroups: BTreeMap::from([(controller.to_owned(), parent)]),
-        vacate: vacate.iter().map(ToString::to_string).collect(),
-        measures_cpu: false,
-        timeout: Duration::from_secs(1),
-        steps: Vec::new(),
-    }
+    let mut assignment = task().assignment;
+    assignment.cgroups = BTreeMap::from([(controller.to_owned(), parent)]);
+    assignment.vacate = vacate.iter().map(ToString::to_string).collect();
+    assignment
 }
 
 #[test]

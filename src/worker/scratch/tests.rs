@@ -172,7 +172,7 @@ fn a_directory_that_its_owner_may_not_enter_is_emptied() {
         fs::create_dir_all(closed.join("inner")).unwrap();
         let (parent, own) = (File::open(keep.path()), File::open(&closed));
         let made = Identity::of(&own.unwrap(), &closed).unwrap();
-        fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         let emptied = empty_at(&parent.unwrap(), "closed".as_ref(), made);
         Some(emptied.map_err(|failure| failure.to_string()))
     });
@@ -180,6 +180,18 @@ fn a_directory_that_its_owner_may_not_enter_is_emptied() {
         None => eprintln!("skipped: this process cannot become another user"),
         emptied => assert_eq!(emptied, Some(Ok(()))),
     }
+}
+
+#[test]
+fn a_link_to_the_very_directory_is_not_followed() {
+    let trial = Trial::new();
+    let path = trial.path("place/link");
+    symlink(&trial.scratch.path, &path).unwrap();
+    let made = Identity::of(&trial.scratch.own, &trial.scratch.path).unwrap();
+    let parent = File::open(trial.path("place")).unwrap();
+    let failure = empty_at(&parent, "link".as_ref(), made).unwrap_err();
+    assert_eq!(failure.call, "open");
+    assert!(trial.scratch.path.join("experiment").exists());
 }
 
 #[test]
