@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
@@ -145,13 +144,11 @@ impl Fleet<'_> {
             return None;
         }
         let measuring = self.working.iter().any(|worker| worker.measures_cpu);
-        // A measurement takes longest: the others hide behind it when it goes first.
-        let wanted = |task: &Task| task.assignment.measures_cpu;
-        let first = (!measuring)
-            .then(|| self.queue.iter().position(|(_, task)| wanted(task)))
-            .flatten();
-        let other = || self.queue.iter().position(|(_, task)| !wanted(task));
-        self.queue.remove(first.or_else(other)?)
+        let tasks = self.queue.iter();
+        let measure: Vec<_> = tasks
+            .map(|(_, task)| task.assignment.measures_cpu)
+            .collect();
+        self.queue.remove(next_place(&measure, measuring)?)
     }
 
     fn wait(&self, signals: &Signals) -> Result<Ready, Failure> {
@@ -217,6 +214,16 @@ impl Fleet<'_> {
     }
 }
 
+/// Which of the tasks is next, by whether they measure CPU time. A measurement takes longest: the others hide behind it when
+/// it goes first.
+fn next_place(tasks: &[bool], measuring: bool) -> Option<usize> {
+    let place = |measures: bool| tasks.iter().position(|task| *task == measures);
+    match measuring {
+        true => place(false),
+        false => place(true).or_else(|| place(false)),
+    }
+}
+
 /// A need that only shows when its group or its namespace is made is unmet; everything else is the run's trouble.
 fn end_of(task: &Task, unstarted: Unstarted) -> End {
     let mut needs = task.assignment.needs.iter();
@@ -258,6 +265,7 @@ fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failur
 pub mod tests {
     use std::collections::BTreeMap;
 
+    use nix::errno::Errno;
     use nix::unistd::{Gid, Uid, geteuid};
 
     use super::*;
@@ -325,5 +333,18 @@ pub mod tests {
         };
         assert_eq!(tried("clone3").as_deref(), Some("unshare"));
         assert_eq!(tried("execveat this program"), None);
+    }
+
+    #[test]
+    fn one_task_at_a_time_measures_and_goes_first() {
+        for (tasks, measuring, next) in [
+            (&[false, true, true][..], false, Some(1)),
+            (&[true, true, false], true, Some(2)),
+            (&[false, false], false, Some(0)),
+            (&[true], true, None),
+            (&[], false, None),
+        ] {
+            assert_eq!(next_place(tasks, measuring), next);
+        }
     }
 }

@@ -2,29 +2,23 @@
 
 use super::*;
 use crate::recording::Failure;
-use crate::source::Source;
-use crate::spec;
+use crate::spec::Catalog;
 use crate::worker::parent::tests::task;
 
-const STEPS: &str = "  - pwd:
-  - unshare: -u /bin/bash
-    timeout: 3s
-    inside:
-      - hostname:
-        timeout: 2s
-      - unshare: -u /bin/bash
-        inside:
-          - hostname: inner
-  - run: sleep 1
-    timeout: 1s
-";
-
+/// Of eleven steps, of which that with number 3 has the next four inside.
 fn account() -> Account {
-    let text = format!("experiment: x\ntitle: t\nsteps:\n{STEPS}");
-    let spec = spec::read(&Source::new("x.yaml", text)).unwrap();
+    let catalog = Catalog::built_in().unwrap();
+    let mut entries = catalog.entries.into_iter();
+    let entry = entries.find(|entry| entry.spec.experiment == "uts-namespace");
     let mut task = task();
     task.assignment.timeout = Duration::from_secs(100);
-    task.assignment.steps = spec.steps;
+    task.assignment.steps = entry.unwrap().spec.steps.clone();
+    let [_, _, _, outer, last, ..] = task.assignment.steps.as_mut_slice() else {
+        panic!("the fourth step has an inside, and others follow it")
+    };
+    outer.timeout = Some(Duration::from_secs(3));
+    outer.inside[0].timeout = Some(Duration::from_secs(2));
+    last.timeout = Some(Duration::from_secs(1));
     Account::begin(&task)
 }
 
@@ -59,14 +53,14 @@ fn a_worker_has_a_limit_for_its_start_its_turn_and_its_steps() {
 fn what_must_end_first_counts() {
     for (events, limit) in [
         (vec![began(0)], 100),
-        (vec![began(5)], 1),
-        (vec![began(5), ended(5)], 100),
-        (vec![began(1)], 3),
-        (vec![began(1), began(2)], 2),
-        (vec![began(1), began(2), ended(2)], 3),
-        (vec![began(1), began(3), began(9)], 3),
+        (vec![began(8)], 1),
+        (vec![began(8), ended(8)], 100),
+        (vec![began(3)], 3),
+        (vec![began(3), began(4)], 2),
+        (vec![began(3), began(4), ended(4)], 3),
+        (vec![began(3), began(5), began(99)], 3),
         // Whoever performed the inner one was killed.
-        (vec![began(1), began(2), ended(1)], 100),
+        (vec![began(3), began(4), ended(3)], 100),
     ] {
         let what = format!("{events:?}");
         let events = std::iter::once(Event::Ready).chain(events);
@@ -78,7 +72,7 @@ fn what_must_end_first_counts() {
 fn the_whole_may_have_to_end_before_its_step() {
     let mut account = account();
     account.timeout = Duration::from_millis(500);
-    for event in [Event::Ready, began(5)] {
+    for event in [Event::Ready, began(8)] {
         account.take(event);
     }
     let current = account.current().unwrap();
@@ -114,22 +108,27 @@ fn steps_are_recorded_as_they_begin_and_end() {
             .map(|step| (step.index, step.depth, step.text.clone(), step.ended))
             .collect()
     };
-    assert_eq!((account.recording.planned, recorded(&account)), (6, vec![]));
-    for event in [began(1), began(3), began(4), ended(4), ended(3), ended(9)] {
+    assert_eq!(
+        (account.recording.planned, recorded(&account)),
+        (11, vec![])
+    );
+    for event in [began(3), began(4), ended(4), ended(99)] {
         account.take(event);
     }
-    let text = "unshare -u /bin/bash".to_owned();
     assert_eq!(
         recorded(&account),
         [
-            (1, 0, text.clone(), false),
-            (3, 1, text, true),
-            (4, 2, "hostname inner".to_owned(), true),
+            (3, 0, "unshare -u /bin/bash".to_owned(), false),
+            (4, 1, "hostname happy.life.com".to_owned(), true),
         ]
     );
-    assert_eq!(account.recording.steps[1].duration_us, 7);
-    assert_eq!(account.recording.steps[1].output, Output::lines(["hello"]));
-    assert_eq!(account.recording.steps[0].output, Output::nothing());
+    let [outer, inner] = account.recording.steps.as_slice() else {
+        panic!("two have begun")
+    };
+    assert_eq!((outer.duration_us, inner.duration_us), (0, 7));
+    assert_eq!(outer.output, Output::nothing());
+    assert_eq!(inner.output, Output::lines(["hello"]));
+    assert!(inner.as_declared && !outer.as_declared);
 }
 
 #[test]
