@@ -5,7 +5,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use super::message::Event;
-use super::parent::Task;
+use super::task::Task;
 use crate::recording::{End, Output, Recording, StepRecord};
 use crate::session::Flow;
 use crate::spec::{Step, with_inner};

@@ -76,7 +76,7 @@ pub enum Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::parent::tests::task;
+    use crate::worker::task::tests::task;
 
     #[test]
     fn only_who_measures_takes_turns() {

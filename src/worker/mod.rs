@@ -1,8 +1,8 @@
 //! Performing experiments: one worker process for each, in namespaces of its own.
 //!
-//! `parent` starts workers, listens to them and ends them, each as `supervised` sees it, with an `account` of what it has
-//! said, and `unstarted` says why there is none; `child` is what runs in one; `message` is what they say to each other; `place` and `membership` are where a
-//! worker goes before its first step.
+//! `parent` starts workers, the next `task` each, listens to them and ends them. `supervised` is a worker as it sees it,
+//! `account` what that has said, `unstarted` why there is none. `child` is what runs in one; `message` is what they say to
+//! each other; `place` and `membership` are where a worker goes before its first step.
 //!
 //! `run` is what a run holds on the host while it lasts, and that nothing of it is left: `state` has its directory and
 //! lock, `group` its cgroups, `vacated` the caller's own one where it has to make room, `scratch` its directory on a file
@@ -26,8 +26,10 @@ mod scratch;
 mod signals;
 mod state;
 mod supervised;
+mod task;
 mod unstarted;
 mod vacated;
 
-pub use parent::{Performed, Progress, Task, perform};
+pub use parent::{Performed, Progress, perform};
 pub use run::Run;
+pub use task::Task;

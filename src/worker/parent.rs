@@ -1,6 +1,5 @@
 //! The parent's side: one thread that waits for workers, their events, time limits and signals at once.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -8,27 +7,15 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
 use super::account::not_performed;
-use super::needs::{self, Doubt};
 use super::run::Run;
 use super::signals::Signals;
 use super::supervised::Worker;
-use super::unstarted::{MAP_IDS, Unstarted};
-use crate::need::Need;
-use crate::plan::Assignment;
+use super::task::{Queue, Task};
 use crate::recording::{End, Failure, Recording};
-use crate::sys::namespace::Kind;
 use crate::sys::poll;
 
 /// How long nothing may happen before the watcher is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
-
-/// An experiment to perform.
-pub struct Task {
-    /// What is performed.
-    pub assignment: Assignment,
-    /// Only try its needs.
-    pub only_needs: bool,
-}
 
 /// What became of all tasks.
 pub struct Performed {
@@ -64,7 +51,7 @@ pub fn perform(
     let mut recordings: Vec<Option<Recording>> = tasks.iter().map(|_| None).collect();
     let mut fleet = Fleet {
         run,
-        queue: tasks.into_iter().enumerate().collect(),
+        queue: Queue::new(tasks),
         working: Vec::new(),
         jobs: jobs.max(1),
     };
@@ -105,7 +92,7 @@ pub fn perform(
 
 struct Fleet<'r> {
     run: &'r Run,
-    queue: VecDeque<(usize, Task)>,
+    queue: Queue,
     working: Vec<Worker>,
     jobs: usize,
 }
@@ -128,7 +115,7 @@ impl Fleet<'_> {
                 false => match Worker::start(self.run, number, &task) {
                     Ok(worker) => self.working.push(worker),
                     Err(unstarted) => {
-                        failed.push((number, not_performed(&task, end_of(&task, unstarted))));
+                        failed.push((number, not_performed(&task, unstarted.end(&task))));
                     }
                 },
             }
@@ -138,17 +125,13 @@ impl Fleet<'_> {
 
     fn next_task(&mut self, any: bool) -> Option<(usize, Task)> {
         if any {
-            return self.queue.pop_front();
+            return self.queue.take_any();
         }
         if self.working.len() >= self.jobs {
             return None;
         }
         let measuring = self.working.iter().any(|worker| worker.measures_cpu);
-        let tasks = self.queue.iter();
-        let measure: Vec<_> = tasks
-            .map(|(_, task)| task.assignment.measures_cpu)
-            .collect();
-        self.queue.remove(next_place(&measure, measuring)?)
+        self.queue.take(measuring)
     }
 
     fn wait(&self, signals: &Signals) -> Result<Ready, Failure> {
@@ -210,141 +193,6 @@ impl Fleet<'_> {
                     limit_ms: u64::try_from(current.limit.as_millis()).unwrap_or(u64::MAX),
                 });
             }
-        }
-    }
-}
-
-/// Which of the tasks is next, by whether they measure CPU time. A measurement takes longest: the others hide behind it when
-/// it goes first.
-fn next_place(tasks: &[bool], measuring: bool) -> Option<usize> {
-    let place = |measures: bool| tasks.iter().position(|task| *task == measures);
-    match measuring {
-        true => place(false),
-        false => place(true).or_else(|| place(false)),
-    }
-}
-
-/// A need that only shows when its group or its namespace is made is unmet; everything else is the run's trouble.
-fn end_of(task: &Task, unstarted: Unstarted) -> End {
-    let mut needs = task.assignment.needs.iter();
-    let unmet = match &unstarted {
-        Unstarted::Groups(failure) => needs
-            .find(|need| matches!(need, Need::CgroupV1(_)) || need.is_unified())
-            .filter(|_| ["mkdir", "write"].contains(&failure.call.as_str()))
-            .map(|need| (need, failure.clone())),
-        Unstarted::Process(failure) => {
-            let namespaces = &task.assignment.namespaces;
-            needs.find_map(|need| Some((need, refused(need, failure, namespaces)?)))
-        }
-        Unstarted::Other(_) => None,
-    };
-    match unmet {
-        Some((need, failure)) => End::Unmet {
-            need: need.to_string(),
-            failure,
-        },
-        None => End::NotStarted(unstarted.into_failure()),
-    }
-}
-
-/// Why a process could not be started, if it is for this need.
-fn refused(need: &Need, failure: &Failure, namespaces: &[Kind]) -> Option<Failure> {
-    match need {
-        Need::SubordinateIds => (failure.call == MAP_IDS).then(|| failure.clone()),
-        Need::Namespace(_) if failure.call.starts_with("clone") => {
-            match needs::probe_outside(need, namespaces) {
-                Err(Doubt::Unmet(answer)) => Some(answer),
-                Err(Doubt::Untried(_)) | Ok(()) => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-pub mod tests {
-    use std::collections::BTreeMap;
-
-    use nix::errno::Errno;
-    use nix::unistd::{Gid, Uid, geteuid};
-
-    use super::*;
-    use crate::sys::process::{become_user, in_child};
-
-    /// Nothing to do, and nothing that it takes.
-    pub fn task() -> Task {
-        let assignment = Assignment {
-            experiment: "x".to_owned(),
-            namespaces: Vec::new(),
-            needs: Vec::new(),
-            subordinate_ids: None,
-            cgroups: BTreeMap::new(),
-            vacate: Vec::new(),
-            measures_cpu: false,
-            timeout: Duration::from_secs(1),
-            steps: Vec::new(),
-        };
-        Task {
-            assignment,
-            only_needs: false,
-        }
-    }
-
-    #[test]
-    fn only_a_group_that_is_not_made_is_a_need_for_groups_unmet() {
-        let failure = |call: &str| Failure::errno(call, "x", Errno::ENOSPC);
-        for (unstarted, unmet) in [
-            (Unstarted::Groups(failure("mkdir")), Some("cgroup-v1 pids")),
-            (Unstarted::Groups(failure("write")), Some("cgroup-v1 pids")),
-            (Unstarted::Groups(failure("flock")), None),
-            // Of the experiment's directory, where the caller has named a place for it.
-            (Unstarted::Other(failure("mkdir")), None),
-            (Unstarted::Process(failure("mkdir")), None),
-            (
-                Unstarted::Process(failure(MAP_IDS)),
-                Some("subordinate-ids"),
-            ),
-            (Unstarted::Groups(failure(MAP_IDS)), None),
-        ] {
-            let mut task = task();
-            task.assignment.needs = vec![Need::CgroupV1("pids".to_owned()), Need::SubordinateIds];
-            let end = end_of(&task, unstarted);
-            match (&end, unmet) {
-                (End::Unmet { need, .. }, Some(unmet)) if need == unmet => {}
-                (End::NotStarted(_), None) => {}
-                _ => panic!("{end:?}, expected the need {unmet:?}"),
-            }
-        }
-    }
-
-    /// Those of an ordinary user, who may make none.
-    #[test]
-    fn a_namespace_is_tried_when_it_is_clone_that_failed() {
-        let need = Need::Namespace(Kind::Uts);
-        let tried = |call: &str| {
-            let failure = Failure::errno(call, "x", Errno::EPERM);
-            let refused = in_child(|| {
-                if geteuid().is_root() {
-                    become_user(Uid::from_raw(65534), Gid::from_raw(65534)).unwrap();
-                }
-                refused(&need, &failure, &[])
-            });
-            refused.unwrap().map(|failure| failure.call)
-        };
-        assert_eq!(tried("clone3").as_deref(), Some("unshare"));
-        assert_eq!(tried("execveat this program"), None);
-    }
-
-    #[test]
-    fn one_task_at_a_time_measures_and_goes_first() {
-        for (tasks, measuring, next) in [
-            (&[false, true, true][..], false, Some(1)),
-            (&[true, true, false], true, Some(2)),
-            (&[false, false], false, Some(0)),
-            (&[true], true, None),
-            (&[], false, None),
-        ] {
-            assert_eq!(next_place(tasks, measuring), next);
         }
     }
 }

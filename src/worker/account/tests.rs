@@ -3,7 +3,7 @@
 use super::*;
 use crate::recording::Failure;
 use crate::spec::Catalog;
-use crate::worker::parent::tests::task;
+use crate::worker::task::tests::task;
 
 /// Of eleven steps, of which that with number 3 has the next four inside.
 fn account() -> Account {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::host::ScratchPlace;
-use crate::worker::parent::tests::task;
+use crate::worker::task::tests::task;
 
 #[test]
 fn the_directory_is_made_where_it_can_be() {
