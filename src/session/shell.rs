@@ -1,6 +1,6 @@
 //! A real shell that lines are typed into, as a person would.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -17,8 +17,11 @@ pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// Ends what a line prints. A program would have to know it to imitate it.
 const MARK: &str = "\u{1}verify\u{1}";
 
-/// The most that one line may print, in bytes.
+/// One line may print fewer bytes than this.
 const OUTPUT_LIMIT: usize = 1 << 16;
+
+/// The most that is read at once: what prints without end may do so in one line.
+const AT_ONCE: u64 = 1 << 16;
 
 /// A running shell.
 #[derive(Debug)]
@@ -69,21 +72,23 @@ impl Shell {
     /// # Errors
     /// The line ended with another status than 0, or the shell died.
     pub fn type_line(&mut self, line: &str) -> Result<Output, Failure> {
-        let typed = writeln!(self.input, "{line}\necho '{MARK}'$?");
+        // The mark is at the begin of a line, whether a newline was the last that was printed or not.
+        let typed = writeln!(self.input, "{line}\necho '\n{MARK}'$?");
         typed.map_err(|_| self.dead(line))?;
         let mut text = Vec::new();
         let status = loop {
             let start = text.len();
-            match self.output.read_until(b'\n', &mut text) {
-                Ok(0) | Err(_) => return Err(self.dead(line)),
-                Ok(_) if text.len() > OUTPUT_LIMIT => {
-                    return Err(Failure::unexpected("read", line, "it prints without end"));
-                }
-                Ok(_) => {}
+            let mut output = self.output.by_ref().take(AT_ONCE);
+            if matches!(output.read_until(b'\n', &mut text), Ok(0) | Err(_)) {
+                return Err(self.dead(line));
             }
             if let Some(status) = status_of(&text[start..]) {
                 text.truncate(start);
+                text.pop();
                 break status;
+            }
+            if text.len() > OUTPUT_LIMIT {
+                return Err(Failure::unexpected("read", line, "it prints without end"));
             }
         };
         let output = Output::lines(String::from_utf8_lossy(&text).lines());
@@ -164,8 +169,35 @@ mod tests {
 
     #[test]
     fn a_line_that_prints_without_end_is_an_error() {
-        let endless = shell().type_line("while :; do echo ab; done").unwrap_err();
-        assert!(endless.to_string().contains("without end"), "{endless}");
+        for line in ["while :; do echo ab; done", "while :; do printf ab; done"] {
+            let endless = shell().type_line(line).unwrap_err();
+            assert!(endless.to_string().contains("without end"), "{endless}");
+        }
+    }
+
+    #[test]
+    fn a_line_may_print_so_much_and_no_byte_more() {
+        let print = |bytes: usize| {
+            let line = format!("head -c {bytes} /dev/zero | tr '\\0' a");
+            shell().type_line(&line)
+        };
+        let most = OUTPUT_LIMIT - 1;
+        assert_eq!(print(most), Ok(Output::lines(["a".repeat(most)])));
+        assert!(print(OUTPUT_LIMIT).is_err());
+    }
+
+    #[test]
+    fn what_is_printed_without_a_newline_is_a_line() {
+        let mut shell = shell();
+        for (line, printed) in [
+            ("printf a", &["a"][..]),
+            ("printf 'a\\nb'", &["a", "b"]),
+            ("echo a; echo", &["a", ""]),
+            (":", &[]),
+        ] {
+            let output = shell.type_line(line).unwrap();
+            assert_eq!(output, Output::lines(printed), "{line}");
+        }
     }
 
     #[test]
