@@ -601,6 +601,19 @@ fn a_reader_that_goes_away_is_no_error() {
     }
 }
 
+#[test]
+fn a_report_for_a_terminal_has_colours_in_one_alone() {
+    let report = [
+        "report",
+        "fixtures/results/failing.json",
+        "-r",
+        "terminal=-",
+    ];
+    let (code, stdout, stderr) = answer(verify(&report));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("not certified") && !stdout.contains('\u{1b}'));
+}
+
 fn printing_to(stdout: std::process::Stdio, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify"));
     let output = command.args(arguments).stdout(stdout).output().unwrap();

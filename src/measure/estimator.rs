@@ -6,6 +6,7 @@ use super::blocks::Blocks;
 use super::fit::Fit;
 use super::rule::{Doubt, Pieces, RUNS_FOR_INSIDE, RUNS_FOR_OUTSIDE, Rule, Verdict};
 use super::runs::Runs;
+use super::side::Side;
 use super::{Band, Sample};
 
 /// Half-width of the confidence interval in standard errors of the slope. The rule is asked again after every
@@ -141,13 +142,11 @@ impl Estimator {
             return Verdict::Undecided(Doubt::TooShort);
         };
         let off = (estimate.share - self.band.share()).abs();
-        if off + estimate.half_width <= self.band.tolerance() {
-            Verdict::Inside
-        } else if off - estimate.half_width > self.band.tolerance() {
-            doubt(self.rule.outside_after, RUNS_FOR_OUTSIDE)
-                .map_or(Verdict::Outside, Verdict::Undecided)
-        } else {
-            Verdict::Undecided(Doubt::OnTheEdge)
+        match Side::of(off, estimate.half_width, self.band.tolerance()) {
+            Side::Within => Verdict::Inside,
+            Side::Beyond => doubt(self.rule.outside_after, RUNS_FOR_OUTSIDE)
+                .map_or(Verdict::Outside, Verdict::Undecided),
+            Side::Across => Verdict::Undecided(Doubt::OnTheEdge),
         }
     }
 }

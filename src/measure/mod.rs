@@ -11,6 +11,7 @@ mod estimator;
 mod fit;
 mod rule;
 mod runs;
+mod side;
 #[cfg(test)]
 mod simulated;
 mod thinned;

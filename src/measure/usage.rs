@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::band::{BandError, Tolerance, not_wider, tolerance_pp, words, wrong};
 use super::fit::Fit;
 use super::rule::{Doubt, STALE_NS, Verdict};
+use super::side::Side;
 
 /// The part of one CPU that a process may get, and how far over it the measured one may be: `20% ±5%` ends at 25 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -205,13 +206,10 @@ impl UsageEstimator {
         let Some(usage) = self.usage().filter(|_| wall >= INSIDE_AFTER) else {
             return Verdict::Undecided(Doubt::TooShort);
         };
-        let end = self.limit.end();
-        if usage.percent + usage.half_width <= end {
-            Verdict::Inside
-        } else if usage.percent - usage.half_width > end && wall >= OUTSIDE_AFTER {
-            Verdict::Outside
-        } else {
-            Verdict::Undecided(Doubt::OnTheEdge)
+        match Side::of(usage.percent, usage.half_width, self.limit.end()) {
+            Side::Within => Verdict::Inside,
+            Side::Beyond if wall >= OUTSIDE_AFTER => Verdict::Outside,
+            _ => Verdict::Undecided(Doubt::OnTheEdge),
         }
     }
 }

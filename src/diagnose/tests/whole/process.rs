@@ -43,6 +43,24 @@ fn a_group_that_is_full_is_the_one_of_the_controllers_hierarchy() {
 }
 
 #[test]
+fn the_own_group_of_cgroup_v2_is_below_its_mount() {
+    let mounts = format!("33 24 0:34 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n{TMP}");
+    let files = [
+        ROOT,
+        ("proc/self/mountinfo", mounts.as_str()),
+        ("proc/self/cgroup", "0::/box\n"),
+        ("sys/fs/cgroup/box/pids.max", "8\n"),
+        ("sys/fs/cgroup/box/pids.peak", "8\n"),
+    ];
+    let full = on(&files, ("fork", ""), Errno::EAGAIN, "");
+    let evidence = [
+        "/sys/fs/cgroup/box/pids.max: 8",
+        "/sys/fs/cgroup/box/pids.peak: 8",
+    ];
+    assert_eq!(full.evidence, evidence);
+}
+
+#[test]
 fn a_limit_of_the_process_is_quoted() {
     for (call, errno, cause, evidence, remedy) in [
         (
