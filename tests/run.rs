@@ -563,13 +563,14 @@ fn a_time_limit_of_a_policy_counts_over_that_of_a_spec() {
     );
 }
 
-/// The signal is there already when verify begins to wait for one.
+/// The signal is there already when verify begins to wait for one. What runs in the background of a script ignores it.
 fn a_plan_that_is_interrupted_says_so() {
     let folder = project(HELLO, None);
     let mut command = Command::new("env");
     let script = "kill -INT $$; exec \"$0\" plan \"$1\"";
     command
-        .args(["--block-signal=INT", "sh", "-c", script])
+        .args(["--default-signal=INT", "--block-signal=INT"])
+        .args(["sh", "-c", script])
         .args([env!("CARGO_BIN_EXE_verify"), &specs(&folder)]);
     expect(&mut command, 130, &["unknown  hello  interrupted"]);
 }
