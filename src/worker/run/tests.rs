@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::*;
 use crate::host::ScratchPlace;
+use crate::sys::process::in_child;
 use crate::worker::task::tests::task;
 
 #[test]
@@ -101,6 +105,11 @@ impl Place {
     }
 }
 
+/// Done in a process that has no other tests, whose children would be among what is left.
+fn alone<T: Serialize + DeserializeOwned>(work: impl FnOnce() -> T) -> T {
+    in_child(work).unwrap()
+}
+
 /// An assignment with a group below this one.
 fn assignment(controller: &str, parent: PathBuf, vacate: &[&str]) -> Assignment {
     let mut assignment = task().assignment;
@@ -112,11 +121,15 @@ fn assignment(controller: &str, parent: PathBuf, vacate: &[&str]) -> Assignment 
 #[test]
 fn what_a_run_has_made_goes_with_it() {
     let place = Place::new();
-    let run = place.begin();
-    let directory = run.directory.clone().unwrap();
-    assert!(directory.join("scratch").is_symlink() && run.janitor.get().is_some());
-    assert_eq!(fs::read_dir(place.path("storage")).unwrap().count(), 1);
-    assert_eq!(run.end(), Vec::<String>::new());
+    let (is_recorded, on_storage, left) = alone(|| {
+        let run = place.begin();
+        let directory = run.directory.clone().unwrap();
+        let is_recorded = directory.join("scratch").is_symlink() && run.janitor.get().is_some();
+        let on_storage = fs::read_dir(place.path("storage")).unwrap().count();
+        (is_recorded, on_storage, run.end())
+    });
+    assert!(is_recorded);
+    assert_eq!((on_storage, left), (1, Vec::new()));
     assert!(place.is_clean());
     drop(place.begin());
     assert!(place.is_clean(), "although nobody has asked what is left");
@@ -125,15 +138,18 @@ fn what_a_run_has_made_goes_with_it() {
 #[test]
 fn what_is_left_is_named_at_the_end() {
     let place = Place::new();
-    let mut run = place.begin();
-    let stale = "directory x could not be removed".to_owned();
-    let group = place
-        .path("hierarchy")
-        .join(group::name(&run.mine.run, "x"));
-    fs::create_dir(&group).unwrap();
-    run.stale.push(stale.clone());
+    let stale = "directory x could not be removed";
+    let (group, left) = alone(|| {
+        let mut run = place.begin();
+        let group = place
+            .path("hierarchy")
+            .join(group::name(&run.mine.run, "x"));
+        fs::create_dir(&group).unwrap();
+        run.stale.push(stale.to_owned());
+        (group, run.end())
+    });
     let group = format!("cgroup {} is still there", group.display());
-    assert_eq!(run.end(), [stale, group]);
+    assert_eq!(left, [stale.to_owned(), group]);
 }
 
 #[test]
